@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The only header that BPF programs and user space share: records, map values, limits and the
+ * read-only configuration. Fixed widths, explicit padding, no pointer; enum values are
+ * append-only because recordings keep them.
+ */
+#ifndef SPANTAP_ABI_H
+#define SPANTAP_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define ST_ABI_VERSION 1
+
+/* Direction of bytes, seen from the socket's owner. */
+enum st_dir {
+	ST_RX = 0, /* received */
+	ST_TX = 1, /* sent */
+};
+
+/* Who spoke first by the rules of TCP or of the protocol. */
+enum st_role {
+	ST_ROLE_UNKNOWN = 0,
+	ST_ROLE_SERVER = 1,
+	ST_ROLE_CLIENT = 2,
+};
+
+/* What the kernel copies of a connection; user space changes it with a store into the slot. */
+enum st_mode {
+	ST_MODE_HEAD = 0,   /* each turn's first bytes until a message head's end; bodies are counted */
+	ST_MODE_EVERY = 1,  /* every call's first bytes, up to ST_HEAD_MAX a turn */
+	ST_MODE_OFF = 2,    /* positions only */
+	ST_MODE_TIMING = 3, /* histograms only: no record while the kernel sees the exchange whole */
+};
+
+enum st_rec_kind {
+	ST_REC_DATA = 1,    /* bytes moved; payload follows */
+	ST_REC_OPEN = 2,    /* a connection seen for the first time; payload: struct st_open */
+	ST_REC_END = 3,     /* the expected end of a body was passed */
+	ST_REC_STATE = 4,   /* TCP state: established, peer's or own FIN, closed */
+	ST_REC_EXEC = 5,    /* a process image began; payload: comm, file name, arguments */
+	ST_REC_EXIT = 6,    /* a process ended (its last thread) */
+	ST_REC_CONNECT = 7, /* a connect failed; payload: struct st_open */
+	ST_REC_OVERFLOW = 8 /* a listening socket's accept queue was full; payload: struct st_open */
+};
+
+/* Flags of a record. */
+#define ST_F_TURN 0x0001       /* first bytes of a turn */
+#define ST_F_CONT 0x0002       /* continues the payload of the record before it (same call) */
+#define ST_F_CUT 0x0004        /* the call moved more bytes than the payload holds */
+#define ST_F_UNREADABLE 0x0008 /* payload could not be read (kernel memory, EFAULT) */
+#define ST_F_ANNOUNCED 0x0010  /* call_len is what was asked for; how much was accepted comes later */
+#define ST_F_HEAD_END 0x0020   /* the kernel saw the end of a message head (CRLF CRLF) */
+#define ST_F_OLD 0x0040	       /* OPEN: the connection is older than the tracer */
+#define ST_F_EXITING 0x0080    /* the process was ending when this happened */
+#define ST_F_IO_WORKER 0x0100  /* io_uring worker or poller: never a context */
+#define ST_F_LOST 0x0200       /* records of this connection were lost since its last record */
+
+/* Values of `what` in ST_REC_STATE. */
+enum st_state {
+	ST_STATE_ESTABLISHED = 1,
+	ST_STATE_PEER_FIN = 2, /* the peer sends no more */
+	ST_STATE_OWN_FIN = 3,  /* this side sends no more */
+	ST_STATE_CLOSED = 4,   /* gone; err has the socket's error */
+};
+
+/* Limits. */
+#define ST_PAYLOAD_S 128u	/* payload classes of a DATA record */
+#define ST_PAYLOAD_M 512u
+#define ST_PAYLOAD_L 4096u
+#define ST_HEAD_MAX 65536u	/* bytes of one message head that are looked at */
+#define ST_PROC_PAYLOAD 512u	/* EXEC: comm[16], then file name and arguments, NUL separated */
+#define ST_UNKNOWN_MAX 4096u	/* bytes a turn while the protocol is not known */
+#define ST_MAX_CPUS 512u
+#define ST_TAIL 8u
+
+/*
+ * One record in a per-CPU ring. 88 bytes, then `payload_sz` bytes of payload area of which `len`
+ * are valid. Times are CLOCK_MONOTONIC nanoseconds, taken after the ring space was reserved.
+ * Stream positions: for TCP the low 32 bits are the sequence number; else bytes since first seen.
+ */
+struct st_rec {
+	__u64 time_ns;
+	__u64 conn_id;	   /* never reused while the tracer runs; 0 for process records */
+	__u64 pos;	   /* position of the first payload byte; END, STATE: position of `dir` now */
+	__u64 opp_pos;	   /* the other direction's accepted end position */
+	__u64 opp_time_ns; /* when the other direction last moved bytes; 0: never */
+	__u64 last_ns;	   /* when this direction last moved bytes before this record; 0: never */
+	__u32 seq;	   /* per CPU; a hole is a record that the ring refused */
+	__u32 slot;	   /* index into the slot array */
+	__u32 tgid;
+	__u32 tid;
+	__u32 turn;	  /* turns of this connection so far, this one included */
+	__u32 call_len;	  /* bytes of the whole call */
+	__u16 len;	  /* valid payload bytes */
+	__u16 payload_sz; /* payload area after this header */
+	__u16 flags;	  /* ST_F_* */
+	__u8 kind;	  /* enum st_rec_kind */
+	__u8 dir;	  /* enum st_dir */
+	__u16 cpu;
+	__u16 err;  /* errno of the socket (STATE, CONNECT) */
+	__u8 what;  /* enum st_state */
+	__u8 lost;  /* DATA records of this connection lost since the last one, at most 255 */
+	__u16 pad;
+};
+
+/* Addresses of a connection, network byte order; Unix sockets have family AF_UNIX and a path. */
+struct st_open {
+	__u8 local[16];
+	__u8 peer[16];
+	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;  /* host byte order */
+	__u16 peer_port;   /* host byte order */
+	__u8 role;	   /* enum st_role: who connected, when the kernel saw it */
+	__u8 protocol;	   /* IPPROTO_TCP, 0 for Unix */
+	__u32 netns;	   /* inode number */
+	__u32 pad;
+	__u64 peer_sock;   /* Unix: the peer socket's inode, else 0 */
+	__u8 path[48];	   /* Unix: bound path of the listening side, NUL padded */
+};
+
+/*
+ * A connection's state, one per slot of an mmapable array: the kernel writes all of it but the
+ * fields marked [user], which user space stores.
+ */
+struct st_slot_dir {
+	__u64 pos;	  /* accepted end position */
+	__u64 time_ns;	  /* when bytes last moved */
+	__u64 expect_end; /* [user] end of the body that is on its way; 0: none. The kernel clears it
+			   * when it has passed it and sent ST_REC_END */
+	__u64 call_end;	  /* TX: write_seq + bytes still to send of the call under way */
+	__u32 tail;	  /* the last four payload bytes seen of an unfinished head */
+	__u32 head_len;	  /* bytes of this turn's head(s) copied so far */
+};
+
+struct st_slot {
+	__u64 conn_id; /* 0: free */
+	struct st_slot_dir dir[2];
+	__u64 sock;	    /* kernel address, an identity only */
+	__u64 req_ns;	    /* start of the exchange that is open, for the histograms */
+	__u32 turn;
+	__u32 hist;	    /* index into the histogram array plus one; 0: none yet */
+	__u32 owner_tgid;
+	__u16 status;	    /* status class of the response under way */
+	__u8 last_dir;	    /* enum st_dir plus one; 0: no byte yet */
+	__u8 capturing;	    /* bit per direction: a head has begun and not ended */
+	__u8 flags;	    /* ST_SLOT_* */
+	__u8 lost;	    /* records lost since the last one delivered */
+	__u8 role;	    /* enum st_role */
+	__u8 mode;	    /* [user] enum st_mode */
+	__u8 proto;	    /* [user] protocol id, 0: not known */
+	__u8 user_role;	    /* [user] role by protocol */
+	__u8 tcp;	    /* 1: positions are sequence numbers */
+	__u8 pad[5];
+};
+
+#define ST_SLOT_OPENED 0x01  /* the OPEN record was delivered */
+#define ST_SLOT_CLOSED 0x02  /* the socket is gone; its CLOSED record may have been lost */
+#define ST_SLOT_ACTIVE 0x04  /* this side connected */
+#define ST_SLOT_SENDING 0x08 /* a send call is under way */
+
+/* Per-CPU counters; the names are those printed. Append only. */
+enum st_counter {
+	ST_C_RECORDS = 0,      /* records delivered */
+	ST_C_BYTES = 1,	       /* payload bytes delivered */
+	ST_C_RING_FULL = 2,    /* records refused by the ring */
+	ST_C_SLOTS_FULL = 3,   /* calls on connections for which no slot was free */
+	ST_C_STORAGE_FULL = 4, /* socket storage could not be made */
+	ST_C_UNREADABLE = 5,   /* payloads that could not be read */
+	ST_C_HEAD_TOO_LONG = 6,
+	ST_C_NO_PAYLOAD = 7,   /* receives whose buffer could not be attributed */
+	ST_C_HIST_FULL = 8,    /* exchanges without a histogram */
+	ST_C_HIST = 9,	       /* exchanges in the histograms */
+	ST_C_CONNS = 10,       /* connections seen */
+	ST_C_WAKEUPS = 11,     /* wake-ups sent to the reader */
+	ST_C_CALLS = 12,       /* data calls of traced processes */
+	ST_C_MAX = 16
+};
+
+struct st_cpu {
+	__u32 seq;
+	__u32 pad;
+	__u64 counter[ST_C_MAX];
+};
+
+/*
+ * Latency histograms: log-linear, four buckets an octave from 1 us; bucket of v ns =
+ * see st_hist_bucket() in BPF and user space. 4 x 32 octaves reach over an hour.
+ */
+#define ST_HIST_BUCKETS 128u
+#define ST_HIST_SHIFT 10u /* the first octave starts at 2^10 ns */
+
+struct st_hist_key {
+	__u32 tgid;
+	__u16 port; /* server's port */
+	__u8 proto;
+	__u8 role;    /* enum st_role */
+	__u16 status; /* status class: 0 unknown, 1..5 */
+	__u16 pad;
+};
+
+struct st_hist {
+	__u64 cnt;
+	__u64 sum_ns;
+	__u32 bucket[ST_HIST_BUCKETS];
+};
+
+/* State of the reader, in an mmapable one-element array. */
+struct st_ctl {
+	__u32 sleeping;	 /* [user] 1: wake me at the next record */
+	__u32 stopping;	 /* [user] 1: capture nothing any more */
+	__u32 mode;	 /* [user] enum st_mode of new connections */
+	__u32 pad;
+};
+
+/* Read-only configuration, set before load. */
+struct st_bpf_config {
+	__u32 self_tgid;   /* the tracer's own, never captured */
+	__u32 all;	   /* 1: every process; 0: those in the process map */
+	__u32 follow;	   /* 1: children of traced processes are traced */
+	__u32 ring_wake;   /* wake the reader when a ring holds this many bytes */
+	__u32 max_conns;   /* slots */
+	__u32 wait_decide; /* 1: unknown processes are captured until user space has decided */
+	__u16 ports[16];   /* --port: only these; host byte order, 0 ends the list */
+};
+
+/* Values of the process map (tgid -> one byte). */
+enum st_proc_state {
+	ST_PROC_UNKNOWN = 0,
+	ST_PROC_TRACED = 1,
+	ST_PROC_IGNORED = 2,
+};
+
+_Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
+_Static_assert(sizeof(struct st_open) == 104, "recordings keep this layout");
+_Static_assert(sizeof(struct st_slot_dir) == 40, "two per slot");
+_Static_assert(sizeof(struct st_slot) == 136, "slot");
+
+#endif
