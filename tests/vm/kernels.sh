@@ -15,8 +15,8 @@ WANTED=()
 APT_DIR=$ST_VM_CACHE/apt
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 APT=(-qq
-	-o "Dir::Etc::sourcelist=$APT_DIR/sources.list" -o Dir::Etc::sourceparts=-
-	-o Dir::Etc::preferences=- -o Dir::Etc::preferencesparts=-
+	-o "Dir::Etc::sourcelist=$APT_DIR/sources.list" -o Dir::Etc::sourceparts=/dev/null
+	-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
 	-o "Dir::State=$APT_DIR/state" -o "Dir::State::status=$APT_DIR/status"
 	-o "Dir::Cache=$APT_DIR/cache" -o APT::Sandbox::User=root
 	-o Acquire::Languages=none -o Acquire::Retries=3
@@ -77,27 +77,24 @@ needed_packages() {
 
 # unpack SERIES NAME: into a folder of its own, renamed when whole.
 unpack() {
-	local dir release tmp pkg image
-	dir=$(st_kernel_dir "$1")
-	release=${2#linux-image-}
-	tmp=$(mktemp -d "$ST_VM_CACHE/new.XXXXXX") || return 1
-	mkdir "$tmp/deb" "$tmp/root"
-	(cd "$tmp/deb" && apt-get "${APT[@]}" download $(needed_packages "$2" "$release")) &&
-		for pkg in "$tmp"/deb/*.deb; do dpkg-deb -x "$pkg" "$tmp/root" || break; done &&
-		image=$(find "$tmp/root" -type f -name 'vmlinuz*' | head -n 1) && [ -n "$image" ] &&
-		mv "$image" "$tmp/vmlinuz" && mkdir -p "$tmp/modules/lib/modules" &&
-		mv "$(find "$tmp/root" -type d -path "*lib/modules/$release" | head -n 1)" \
-			"$tmp/modules/lib/modules/" &&
-		depmod -b "$tmp/modules" "$release" &&
-		mv "$(find "$tmp/root" -type f -path "*boot/config-$release" | head -n 1)" "$tmp/config"
-	if [ ! -e "$tmp/config" ]; then
-		rm -rf "$tmp"
-		return 1
-	fi
-	rm -rf "$tmp/deb" "$tmp/root" "$dir"
-	echo "$release" >"$tmp/release"
-	chmod 755 "$tmp"
-	mv "$tmp" "$dir"
+	local dir=$NEW/kernel root=$NEW/root release=${2#linux-image-} pkg
+
+	rm -rf "${NEW:?}"/*
+	mkdir -p "$NEW/deb" "$root" "$dir/modules/lib/modules"
+	(cd "$NEW/deb" && apt-get "${APT[@]}" download $(needed_packages "$2" "$release")) || return
+	for pkg in "$NEW"/deb/*.deb; do
+		dpkg-deb -x "$pkg" "$root" || return
+	done
+	# 7.x keeps the image and its configuration beside the modules, others in /boot.
+	mv "$(find "$root" -type f -name 'vmlinuz*' -print -quit)" "$dir/vmlinuz" &&
+		mv "$(find "$root" -type f \( -path "*/boot/config-$release" -o \
+			-path "*/modules/$release/config" \) -print -quit)" "$dir/config" &&
+		mv "$(find "$root" -type d -path "*/lib/modules/$release" -print -quit)" \
+			"$dir/modules/lib/modules/" &&
+		depmod -b "$dir/modules" "$release" &&
+		echo "$release" >"$dir/release" || return
+	rm -rf "$(st_kernel_dir "$1")"
+	mv "$dir" "$(st_kernel_dir "$1")"
 }
 
 fetch_one() {
@@ -134,6 +131,9 @@ for series in "${WANTED[@]}"; do
 	if [ -z "$UPDATED" ]; then
 		st_need apt-get apt
 		st_need depmod kmod
+		mkdir -p "$ST_VM_CACHE"
+		NEW=$(mktemp -d "$ST_VM_CACHE/new.XXXXXX") || exit 1
+		trap 'rm -rf "$NEW"' EXIT
 		apt_update
 		UPDATED=1
 	fi
