@@ -51,6 +51,9 @@ struct st_export_config {
 	const char *key_file;
 	bool insecure;		    /* gRPC without TLS when the URL has no scheme */
 	uint64_t timeout_ms;	    /* 10000: one request */
+	/* OTEL_EXPORTER_ZIPKIN_* */
+	const char *zipkin_endpoint; /* NULL: http://localhost:9411/api/v2/spans */
+	uint64_t zipkin_timeout_ms;  /* 10000: one request */
 	/* file: */
 	uint64_t file_max_sz;	    /* rotate at this size, bytes; 0: never */
 	uint32_t file_keep;	    /* rotated files that are kept */
@@ -80,6 +83,8 @@ struct st_exporter_ops {
 	/* Deliver what is queued until deadline_ns (CLOCK_MONOTONIC), then give up and count. */
 	void (*flush)(struct st_exporter *e, uint64_t deadline_ns);
 	void (*stats)(const struct st_exporter *e, struct st_export_stats *out);
+	/* How many more spans it takes now before it must drop; NULL: always more. */
+	uint32_t (*room)(const struct st_exporter *e);
 	void (*close)(struct st_exporter *e);
 };
 
