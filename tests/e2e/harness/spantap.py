@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""The tracer under test: started, attached, listened to, ended; and a look at what it left in the kernel."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from .otlp import LineFile
+from .proc import find, wait_until
+
+ATTACH_TIMEOUT_S = 15
+# What a receiver waits for is not at issue in most tests; the default of 5 s would only make them slow.
+FAST_BATCHES = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Closing:
+    """The tracer's last word: `spantap: 1,204 requests, 1,204 spans, 0 lost; ...`."""
+    requests: int
+    spans: int
+    lost: int
+    upper_bound: bool   # losses could not be resolved to single requests
+    sampled_out: int
+    line: str
+
+
+def parse_closing(stderr):
+    found = None
+    for line in stderr.splitlines():
+        if re.match(r"spantap: [\d,]+ requests?, [\d,]+ spans?,", line):
+            found = line
+    if not found:
+        raise AssertionError(f"no closing line on stderr:\n{stderr[-3000:]}")
+
+    def number(pattern):
+        m = re.search(pattern, found)
+        return int(m[1].replace(",", "")) if m else None
+
+    lost = number(r"([\d,]+) lost")
+    if lost is None:
+        raise AssertionError(f"closing line does not say what was lost: {found}")
+    return Closing(requests=number(r"([\d,]+) requests?"), spans=number(r"([\d,]+) spans?"), lost=lost,
+                   upper_bound=bool(re.search(r"(at most|up to) [\d,]+ lost", found)),
+                   sampled_out=number(r"([\d,]+) sampled out") or 0, line=found)
+
+
+class Spantap:
+    """A running tracer.
+
+    Spans come from its standard output, which must be json (`-o json`), kept in a file so that no pipe can
+    slow it down. `attached` returns once it has said which hooks it uses."""
+
+    def __init__(self, binary, args, folder, env=None):
+        folder = pathlib.Path(folder)
+        number = sum(1 for _ in folder.glob("spantap-*.out"))
+        self.out_path = folder / f"spantap-{number}.out"
+        self.err_path = folder / f"spantap-{number}.err"
+        self.started = time.monotonic()
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self.popen = subprocess.Popen(
+                [str(binary), *map(str, args)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                env={**os.environ, **FAST_BATCHES, **(env or {})})
+        self.pid = self.popen.pid
+        self._file = LineFile(self.out_path)
+
+    @property
+    def stderr(self):
+        return self.err_path.read_text(errors="replace")
+
+    def _has_attached(self):
+        if re.search(r"^spantap:.*\bhooks:", self.stderr, re.M):
+            return True
+        if self.popen.poll() is not None:
+            raise AssertionError(f"spantap ended with {self.popen.returncode} before it attached:\n{self.stderr}")
+        return False
+
+    def attached(self):
+        wait_until(self._has_attached, ATTACH_TIMEOUT_S, "spantap attaches")
+        return self
+
+    def spans(self, kind=None):
+        return [s for s in self._file.spans() if kind in (None, s.kind)]
+
+    def wait_spans(self, count, kind=None, timeout_s=10):
+        """Spans, once there are at least `count`; for fewer, the test says which ones are missing."""
+        try:
+            wait_until(lambda: len(self.spans(kind)) >= count, timeout_s, f"{count} spans")
+        except TimeoutError:
+            pass
+        return self.spans(kind)
+
+    def stop(self, timeout_s=15):
+        """Ends it as Ctrl-C does and returns its closing line; what it wrote stays readable."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGINT)
+        code = self.wait(timeout_s)
+        if code != 0:
+            raise AssertionError(f"spantap ended with {code}:\n{self.stderr[-3000:]}")
+        return parse_closing(self.stderr)
+
+    def wait(self, timeout_s=15):
+        """Exit code of a tracer that ends by itself."""
+        try:
+            return self.popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"spantap did not end within {timeout_s} s:\n{self.stderr[-3000:]}") from None
+
+    def kill(self):
+        if self.popen.poll() is None:
+            # A stopped process takes a kill as well.
+            self.popen.kill()
+        self.popen.wait(10)
+
+
+def kernel_objects():
+    """{(type, id): [pids that hold it, name]} of all BPF programs, links and maps on this host."""
+    objects = {}
+    for kind in ("prog", "link", "map"):
+        done = subprocess.run([find("bpftool"), "-j", kind], stdout=subprocess.PIPE, check=True, timeout=30)
+        for entry in json.loads(done.stdout or b"[]"):
+            pids = [p["pid"] for p in entry.get("pids", [])]
+            objects[kind, entry["id"]] = (pids, entry.get("name") or entry.get("type"))
+    return objects
+
+
+def left_over(before, our_pids):
+    """What is in the kernel now and was not `before`, and is held by one of ours or by nobody; what other
+    processes of this host load meanwhile is theirs."""
+    return {key: (pids, name) for key, (pids, name) in kernel_objects().items()
+            if key not in before and (not pids or set(pids) & set(our_pids))}
+
+
+def assert_nothing_left(before, our_pids):
+    # Links and programs are freed after a grace period of the kernel, not within the process's exit.
+    left = {}
+
+    def gone():
+        left.clear()
+        left.update(left_over(before, our_pids))
+        return not left
+
+    try:
+        wait_until(gone, 5, "BPF objects go")
+    except TimeoutError:
+        raise AssertionError(f"left in the kernel: {left}") from None

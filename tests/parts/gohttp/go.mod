@@ -1,0 +1,3 @@
+module spantap.test/gohttp
+
+go 1.24
