@@ -16,6 +16,7 @@ cpio cpio
 depmod kmod
 bpftool bpftool
 curl curl
+jq jq
 nginx nginx-light
 xz xz-utils
 zstd zstd

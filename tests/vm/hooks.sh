@@ -1,0 +1,19 @@
+#!/bin/bash
+# Builds the hook probe into the build folder, when it is not there or older.
+# prints the folder that has `hooks` and `hooks.bpf.o`
+
+. "$(dirname "$0")/lib.sh"
+SRC=$ST_ROOT/tests/vm
+OUT=${ST_BUILD:-$ST_ROOT/build}/tests/vm
+
+st_need clang clang
+mkdir -p "$OUT"
+if [ ! "$OUT/hooks.bpf.o" -nt "$SRC/hooks.bpf.c" ]; then
+	clang -target bpf -O2 -g -Wall -Werror -I"/usr/include/$(uname -m)-linux-gnu" \
+		-c "$SRC/hooks.bpf.c" -o "$OUT/hooks.bpf.o" || exit 1
+fi
+if [ ! "$OUT/hooks" -nt "$SRC/hooks.c" ]; then
+	"${CC:-cc}" -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
+		-Wmissing-prototypes -Werror "$SRC/hooks.c" -o "$OUT/hooks" -lbpf || exit 1
+fi
+echo "$OUT"

@@ -1,0 +1,206 @@
+#!/bin/bash
+# Does each rung of the ladder work on this kernel? Runs in the guest (or on any
+# host) as root: an nginx of its own, 20 requests, 20 SERVER spans.
+#
+# usage: smoke.sh SPANTAP HOOKS_DIR [RUNG]...
+# prints `ok NAME`, `not ok NAME (reason)` or `skip NAME (reason)` for `check`
+# and for each rung; what explains a failure goes to stderr.
+#
+# What the kernel allows is asked of HOOKS_DIR/hooks, not of spantap: a rung that
+# spantap refuses although its hooks attach is a failure, not a skip.
+
+SPANTAP=${1:?usage: smoke.sh SPANTAP HOOKS_DIR [RUNG]...}
+HOOKS=${2:?usage: smoke.sh SPANTAP HOOKS_DIR [RUNG]...}
+shift 2
+RUNGS=("$@")
+[ ${#RUNGS[@]} -gt 0 ] || RUNGS=(tracepoints fentry kprobe syscalls)
+PORT=${ST_SMOKE_PORT:-18380}
+URL=http://127.0.0.1:$PORT
+TRACER=
+
+declare -A NEEDS=(
+	[tracepoints]='tp_tcp_sendmsg tp_send_length tp_recv_length'
+	[fentry]='fentry_sendmsg fexit_recvmsg'
+	[kprobe]='kprobe_sendmsg kprobe_cleanup'
+	[syscalls]='sys_enter sys_exit'
+)
+
+finish() {
+	[ -z "$TRACER" ] || kill -KILL "$TRACER"
+	[ ! -s "$TMP/nginx.pid" ] || kill "$(cat "$TMP/nginx.pid")"
+	rm -rf "$TMP"
+} 2>/dev/null
+
+start_nginx() {
+	cat >"$TMP/nginx.conf" <<-CONF
+		user root;
+		pid $TMP/nginx.pid;
+		error_log $TMP/nginx.err;
+		worker_processes 1;
+		events { worker_connections 64; }
+		http {
+			access_log off;
+			client_body_temp_path $TMP/body;
+			server {
+				listen 127.0.0.1:$PORT;
+				location / { return 200 "you asked for \$uri\n"; }
+			}
+		}
+	CONF
+	nginx -c "$TMP/nginx.conf" 2>"$TMP/nginx.start" || return
+	NGINX=$(cat "$TMP/nginx.pid")
+}
+
+# ask_old N: one request on the connection that was there before the tracer.
+ask_old() {
+	local line
+	printf 'GET /smoke/%d HTTP/1.1\r\nHost: smoke\r\n\r\n' "$1" >&5
+	while read -r -t 20 line <&5; do
+		[ "$line" = "you asked for /smoke/$1" ] && return
+	done
+	return 1
+}
+
+# ask FIRST LAST [CURL ARGUMENT]...
+ask() {
+	local first=$1 last=$2
+	shift 2
+	curl -sS --max-time 60 "$@" "$URL/smoke/[$first-$last]"
+}
+
+# 20 requests: an older connection, a kept one, and one connection each.
+requests() {
+	local n
+	for n in 1 2 3 4 5; do
+		ask_old "$n" || return
+	done
+	ask 6 13 >"$TMP/answers" && ask 14 20 -H 'Connection: close' >>"$TMP/answers" &&
+		[ "$(grep -c '^you asked for /smoke/' "$TMP/answers")" = 15 ]
+}
+
+# spans FILE: the url.path of each SERVER span (kind 2 in OTLP), sorted.
+spans() {
+	jq -r '.resourceSpans[]?.scopeSpans[]?.spans[]? | select(.kind == 2)
+		| .attributes[]? | select(.key == "url.path") | .value.stringValue' "$1" |
+		grep '^/smoke/' | sort -V
+}
+
+programs() { bpftool -j prog show 2>/dev/null | jq length; }
+
+# gone N: the kernel frees programs a moment after the last reference.
+gone() {
+	local i
+	for i in {1..50}; do
+		[ "$(programs)" -le "$1" ] && return
+		sleep 0.1
+	done
+	return 1
+}
+
+# started: true once it says what it uses, false when it ended instead.
+started() {
+	local i
+	for i in {1..300}; do
+		grep -q 'hooks' "$TMP/err" && return
+		kill -0 "$TRACER" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# stop_tracer: its exit code; 20 s to flush. TERM, as bash has its children ignore INT.
+stop_tracer() {
+	local i rc
+	kill -TERM "$TRACER" 2>/dev/null
+	for i in {1..200}; do
+		kill -0 "$TRACER" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL "$TRACER" 2>/dev/null
+	wait "$TRACER"
+	rc=$?
+	TRACER=
+	return $rc
+}
+
+explain() { sed "s/^/# $1: /" "$TMP/err" | tail -n 40 >&2; }
+
+bad() {
+	echo "not ok $1 ($2)"
+	explain "$1"
+}
+
+# missing RUNG: why this kernel cannot have it; nothing when it can.
+missing() {
+	local hook
+	for hook in ${NEEDS[$1]}; do
+		awk -v hook="$hook" '$1 == hook && $3 != "yes" {
+			sub(/^[^ ]+ /, ""); sub(/ no /, ": "); print; exit }' "$TMP/hooks"
+	done | head -n 1
+}
+
+refused() {
+	local reason
+	reason=$(missing "$1")
+	if [ -n "$reason" ]; then
+		echo "skip $1 ($reason)"
+	else
+		bad "$1" "refused, although its hooks attach: $(tail -n 1 "$TMP/err")"
+	fi
+}
+
+try_rung() {
+	local before seen rc
+	before=$(programs)
+	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
+	ask_old 0 || { bad "$1" "nginx does not answer"; return; }
+	"$SPANTAP" --rung "$1" -p "$NGINX" -o json >"$TMP/out" 2>"$TMP/err" 5>&- &
+	TRACER=$!
+	started || { stop_tracer; bad "$1" "says nothing for 30 s"; return; }
+	if ! kill -0 "$TRACER" 2>/dev/null; then
+		stop_tracer
+		refused "$1"
+		return
+	fi
+	requests || { stop_tracer; bad "$1" "a traced request failed"; return; }
+	exec 5>&-
+	stop_tracer
+	rc=$?
+	[ $rc = 0 ] || { bad "$1" "exit code $rc"; return; }
+	spans "$TMP/out" >"$TMP/seen" || { bad "$1" "its output is no JSON"; return; }
+	if ! cmp -s "$TMP/seen" <(seq -f '/smoke/%g' 1 20); then
+		seen=$(sort -u "$TMP/seen" | wc -l)
+		bad "$1" "$(wc -l <"$TMP/seen") SERVER spans for $seen of 20 requests"
+		return
+	fi
+	gone "$before" || { bad "$1" "programs stay loaded"; return; }
+	echo "ok $1"
+}
+
+try_check() {
+	if ! "$SPANTAP" check --json >"$TMP/out" 2>"$TMP/err"; then
+		bad check "exit code $?"
+	elif ! jq -e 'type == "object"' "$TMP/out" >/dev/null 2>>"$TMP/err"; then
+		bad check "its output is no JSON object"
+	else
+		echo "ok check"
+	fi
+}
+
+for tool in nginx curl jq bpftool; do
+	command -v "$tool" >/dev/null || { echo "skip check ($tool is missing)"; exit 77; }
+done
+TMP=$(mktemp -dt spantap-smoke.XXXXXX) || exit 1
+trap finish EXIT
+"$HOOKS/hooks" "$HOOKS/hooks.bpf.o" >"$TMP/hooks" || exit 1
+[ ! -x "$SPANTAP" ] || try_check
+start_nginx || { cat "$TMP/nginx.start" >&2; exit 1; }
+for rung in "${RUNGS[@]}"; do
+	if [ -x "$SPANTAP" ]; then
+		try_rung "$rung"
+	elif [ -n "$(missing "$rung")" ]; then
+		echo "skip $rung ($(missing "$rung"))"
+	else
+		echo "skip $rung (hooks attach; $SPANTAP is not built)"
+	fi
+done
