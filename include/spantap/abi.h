@@ -73,7 +73,7 @@ enum st_state {
 #define ST_PROC_PAYLOAD 512u	/* EXEC: comm[16], then file name and arguments, NUL separated */
 #define ST_UNKNOWN_MAX 4096u	/* bytes a turn while the protocol is not known */
 #define ST_MAX_CPUS 512u
-#define ST_TAIL 8u
+#define ST_EXPECT_CHUNKED (~0ULL)
 
 /*
  * One record in a per-CPU ring. 88 bytes, then `payload_sz` bytes of payload area of which `len`
@@ -127,11 +127,13 @@ struct st_open {
 struct st_slot_dir {
 	__u64 pos;	  /* accepted end position */
 	__u64 time_ns;	  /* when bytes last moved */
-	__u64 expect_end; /* [user] end of the body that is on its way; 0: none. The kernel clears it
-			   * when it has passed it and sent ST_REC_END */
+	__u64 expect_end; /* [user] end of the body that is on its way; 0: none; ST_EXPECT_CHUNKED:
+			   * when a call ends in the last chunk. The kernel clears it when it has
+			   * passed it and sent ST_REC_END */
 	__u64 call_end;	  /* TX: write_seq + bytes still to send of the call under way */
-	__u32 tail;	  /* the last four payload bytes seen of an unfinished head */
+	__u64 tail;	  /* the last eight bytes that this turn's last readable call moved */
 	__u32 head_len;	  /* bytes of this turn's head(s) copied so far */
+	__u32 pad;
 };
 
 struct st_slot {
@@ -222,6 +224,10 @@ struct st_bpf_config {
 	__u32 ring_wake;   /* wake the reader when a ring holds this many bytes */
 	__u32 max_conns;   /* slots */
 	__u32 wait_decide; /* 1: unknown processes are captured until user space has decided */
+	__u32 tcp_send_end; /* the tracepoint that ends sends serves TCP too, not Unix sockets alone */
+	__u32 tcp_recv;	   /* the same of the receive tracepoint */
+	__u32 sys_needs;   /* bit per need that the system-call tracepoints serve */
+	__u32 pad;
 	__u16 ports[16];   /* --port: only these; host byte order, 0 ends the list */
 };
 
@@ -234,7 +240,7 @@ enum st_proc_state {
 
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 104, "recordings keep this layout");
-_Static_assert(sizeof(struct st_slot_dir) == 40, "two per slot");
-_Static_assert(sizeof(struct st_slot) == 136, "slot");
+_Static_assert(sizeof(struct st_slot_dir) == 48, "two per slot");
+_Static_assert(sizeof(struct st_slot) == 152, "slot");
 
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All that depends on the processor: system-call arguments and numbers. x86-64. */
+#ifndef ST_BPF_ARCH_H
+#define ST_BPF_ARCH_H
+
+#define ST_NR_READ 0
+#define ST_NR_WRITE 1
+#define ST_NR_PREAD64 17
+#define ST_NR_PWRITE64 18
+#define ST_NR_READV 19
+#define ST_NR_WRITEV 20
+#define ST_NR_SENDFILE 40
+#define ST_NR_CONNECT 42
+#define ST_NR_SENDTO 44
+#define ST_NR_RECVFROM 45
+#define ST_NR_SENDMSG 46
+#define ST_NR_RECVMSG 47
+#define ST_NR_SPLICE 275
+#define ST_NR_RECVMMSG 299
+#define ST_NR_SENDMMSG 307
+#define ST_NR_PREADV2 327
+#define ST_NR_PWRITEV2 328
+
+/* x86: the kernel stack is 4 pages (arch/x86/include/asm/page_64_types.h, without KASAN). */
+#define ST_THREAD_SIZE (4096UL << 2)
+/* x86: thread_info.status of a task inside a 32-bit system call (TS_COMPAT). */
+#define ST_TS_COMPAT 0x0002
+
+struct st_sysargs {
+	long nr;
+	unsigned long arg[4];
+};
+
+static __always_inline const struct pt_regs *st_task_regs(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	task = (struct task_struct *)bpf_get_current_task();
+	return (const struct pt_regs *)((unsigned long)BPF_CORE_READ(task, stack) + ST_THREAD_SIZE -
+					sizeof(struct pt_regs));
+}
+
+static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_sysargs *out)
+{
+	struct pt_regs copy;
+
+	/* One read instead of five: all of it lies in two cache lines. */
+	if (bpf_probe_read_kernel(&copy, sizeof(copy), regs)) {
+		out->nr = -1;
+		return;
+	}
+	out->nr = (int)copy.orig_ax;
+	out->arg[0] = copy.di;
+	out->arg[1] = copy.si;
+	out->arg[2] = copy.dx;
+	out->arg[3] = copy.r10;
+}
+
+static __always_inline bool st_task_compat(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, thread_info.status) & ST_TS_COMPAT;
+}
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What every rung's hooks call: a send begins, a send ended, a receive returned. */
+#ifndef ST_BPF_FLOW_H
+#define ST_BPF_FLOW_H
+
+#include "turn.h"
+
+#define ST_MSG_OOB 0x1
+#define ST_MSG_PEEK 0x2
+#define ST_MSG_TRUNC 0x20
+#define ST_MSG_ERRQUEUE 0x2000
+#define ST_RCV_SHUTDOWN 1
+
+static __always_inline bool st_is_tcp(struct sock *sk)
+{
+	__u16 family = ST_READ(sk, __sk_common.skc_family);
+
+	return (family == ST_AF_INET || family == ST_AF_INET6) &&
+	       ST_READ(sk, sk_protocol) == ST_PROTO_TCP;
+}
+
+static __always_inline bool st_is_unix_stream(struct sock *sk)
+{
+	return ST_READ(sk, __sk_common.skc_family) == ST_AF_UNIX &&
+	       ST_READ(sk, sk_type) == ST_SOCK_STREAM;
+}
+
+static __always_inline __u32 st_write_seq(struct sock *sk)
+{
+#ifndef ST_PROBE
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp)
+		return tp->write_seq;
+#endif
+	return BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+}
+
+/*
+ * The end of what was read. A FIN that the same call consumed counts in copied_seq
+ * (tcp_recvmsg_locked, found_fin_ok), but is no byte.
+ */
+static __always_inline __u32 st_copied_seq(struct sock *sk)
+{
+	__u32 copied, next;
+	__u8 shut;
+#ifndef ST_PROBE
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp) {
+		copied = tp->copied_seq;
+		if (!BPF_CORE_READ_BITFIELD(sk, sk_shutdown))
+			return copied;
+		next = tp->rcv_nxt;
+		return copied - (copied == next);
+	}
+#endif
+	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	next = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
+	shut = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown);
+	return copied - ((shut & ST_RCV_SHUTDOWN) && copied == next);
+}
+
+/* What TIMING needs of a turn: its first bytes, without a record. */
+static __noinline void st_timing_turn(struct st_call *c, struct st_slot *s)
+{
+	__u8 first[16] = {};
+	__u64 addr = 0, len = 0;
+
+	if (!st_src_at(&c->src, 0, &addr, &len) || len < sizeof(first) ||
+	    bpf_probe_read_user(first, sizeof(first), (void *)addr)) {
+		st_count(ST_C_UNREADABLE, 1);
+		return;
+	}
+	st_hist_turn(s, c->dir & 1, *(__u64 *)first, first[9] - '0', c->now);
+}
+
+/* Could this call's bytes be wanted at all? If not, its buffer is not even looked for. */
+static __always_inline bool st_look_needed(const struct st_call *c, const struct st_slot *s)
+{
+	if (s->mode == ST_MODE_OFF)
+		return false;
+	if (c->turn)
+		return true;
+	if (s->mode == ST_MODE_TIMING)
+		return false;
+	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end <= c->pos;
+}
+
+/* A call whose buffer is known by now. Sets when its direction last moved. */
+static __noinline void st_call_run(struct st_call *c, struct st_slot *s)
+{
+	if (s->mode == ST_MODE_TIMING) {
+		c->now = bpf_ktime_get_ns();
+		st_timing_turn(c, s);
+	} else if (c->turn || st_same_turn_wanted(c, s)) {
+		c->flags = st_task_flags() | (c->turn ? ST_F_TURN : 0) |
+			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
+		if (!(s->flags & ST_SLOT_OPENED))
+			st_open_send(s, c->slot, ST_REC_OPEN, 0);
+		st_capture(c, s);
+	}
+	if (!c->now)
+		c->now = bpf_ktime_get_ns();
+	s->dir[c->dir & 1].time_ns = c->now;
+}
+
+static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn, __u8 dir)
+{
+	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
+
+	if (!c)
+		return NULL;
+	c->slot = conn->slot;
+	c->dir = dir;
+	c->off = 0;
+	c->now = 0;
+	c->flags = 0;
+	c->more = 0;
+	c->src.segs = 0;
+	return c;
+}
+
+/*
+ * TCP: bytes are about to be queued. Called for each fragment of a send; write_seq plus the
+ * bytes still to send stays the same within one call, which tells the first from the others.
+ */
+static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
+{
+	struct st_slot_dir *d;
+	struct st_conn conn;
+	struct st_slot *s;
+	struct st_call *c;
+	__u64 pos;
+
+	if (!st_current_wanted() || !st_conn_get(sk, &conn, true))
+		return;
+	s = conn.s;
+	d = &s->dir[ST_TX];
+	pos = st_pos_extend(d->pos, st_write_seq(sk));
+	if ((s->flags & ST_SLOT_SENDING) && d->call_end == pos + left) {
+		d->time_ns = bpf_ktime_get_ns();
+		return;
+	}
+	s->flags |= ST_SLOT_SENDING;
+	d->call_end = pos + left;
+	d->pos = pos;
+	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX);
+	if (!c)
+		return;
+	c->pos = pos;
+	c->bytes = left > 0x7fffffff ? 0x7fffffff : (__u32)left;
+	c->turn = st_turn(s, ST_TX);
+	if (st_look_needed(c, s)) {
+		st_src_iter(&c->src, &msg->msg_iter);
+		if (c->src.segs || c->turn) {
+			st_call_run(c, s);
+			return;
+		}
+	}
+	d->time_ns = bpf_ktime_get_ns();
+}
+
+/* TCP: the send returned; only now is it known how many bytes were accepted. */
+static __always_inline void st_send_end(struct sock *sk)
+{
+	struct st_conn conn;
+	struct st_slot *s;
+
+	if (!st_conn_find(sk, &conn))
+		return;
+	s = conn.s;
+	if (!(s->flags & ST_SLOT_SENDING))
+		return;
+	s->flags &= ~ST_SLOT_SENDING;
+	st_accepted(s, conn.slot, ST_TX, st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk)));
+}
+
+/* Bytes were received, or (not TCP) sent: the buffer is the system call's. */
+static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp, bool readable)
+{
+	struct st_slot_dir *d;
+	struct st_conn conn;
+	struct st_slot *s;
+	struct st_call *c;
+	__u64 end;
+
+	if (!st_conn_get(sk, &conn, tcp))
+		return;
+	s = conn.s;
+	d = &s->dir[dir & 1];
+	/* A connection seen for the first time already stands behind these bytes. */
+	end = tcp ? st_pos_extend(d->pos, st_copied_seq(sk)) : d->pos + bytes;
+	c = st_call_new(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT, &conn, dir);
+	if (!c)
+		return;
+	c->bytes = bytes;
+	c->pos = end - bytes;
+	c->turn = st_turn(s, dir);
+	if (st_look_needed(c, s)) {
+		if (readable)
+			st_src_syscall(&c->src, sk);
+		if (!c->src.segs)
+			st_count(ST_C_NO_PAYLOAD, 1);
+	}
+	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
+		st_call_run(c, s);
+	else
+		d->time_ns = bpf_ktime_get_ns();
+	st_accepted(s, conn.slot, dir, end);
+}
+
+static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp)
+{
+	bool tcp;
+
+	if (ret <= 0 || (flags & (ST_MSG_PEEK | ST_MSG_ERRQUEUE | ST_MSG_OOB)))
+		return;
+	if (!st_current_wanted())
+		return;
+	tcp = st_is_tcp(sk);
+	if (tcp ? !want_tcp : !st_is_unix_stream(sk))
+		return;
+	/* MSG_TRUNC on TCP throws the bytes away (tcp(7)). */
+	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)));
+}
+
+static __always_inline void st_unix_sent(struct sock *sk, int ret)
+{
+	if (ret > 0 && st_current_wanted())
+		st_moved(sk, ret, ST_TX, false, true);
+}
+
+#endif

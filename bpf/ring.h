@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Per-CPU rings: space, sequence numbers, counters, and when the reader is woken. */
+#ifndef ST_BPF_RING_H
+#define ST_BPF_RING_H
+
+#include "maps.h"
+
+/* Values of st_ctl.sleeping. */
+#define ST_AWAKE 0
+#define ST_ASLEEP 1 /* wake at the next record */
+#define ST_NAPPING 2 /* wake only when a ring fills */
+
+struct st_cursor {
+	struct st_cpu *cpu;
+	void *ring;
+	__u32 id;
+};
+
+static __always_inline struct st_cpu *st_this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+static __always_inline void st_count(enum st_counter c, __u64 n)
+{
+	struct st_cpu *cpu = st_this_cpu();
+
+	if (cpu)
+		cpu->counter[c] += n;
+}
+
+/* The ring of this CPU. Programs do not migrate while they run, so it stays the right one. */
+static __always_inline bool st_ring_here(struct st_cursor *cur)
+{
+	cur->id = bpf_get_smp_processor_id();
+	cur->cpu = st_this_cpu();
+	cur->ring = bpf_map_lookup_elem(&rings, &cur->id);
+	return cur->cpu && cur->ring;
+}
+
+static __always_inline __u64 st_wake_flags(struct st_cursor *cur)
+{
+	__u32 sleeping = ctl.sleeping;
+
+	if (sleeping == ST_AWAKE)
+		return BPF_RB_NO_WAKEUP;
+	/* The query costs more than the check: every 16th record is often enough. */
+	if (sleeping == ST_NAPPING &&
+	    ((cur->cpu->seq & 15) || bpf_ringbuf_query(cur->ring, BPF_RB_AVAIL_DATA) < cfg.ring_wake))
+		return BPF_RB_NO_WAKEUP;
+	ctl.sleeping = ST_AWAKE;
+	cur->cpu->counter[ST_C_WAKEUPS]++;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/*
+ * Fills what every record has. The time is taken here, after the space was reserved: the reader
+ * relies on no record with an older time appearing behind its watermark.
+ */
+static __always_inline void st_rec_begin(struct st_rec *r, struct st_cursor *cur, __u8 kind,
+					 __u16 payload_sz)
+{
+	__u64 *w = (__u64 *)r;
+
+#pragma unroll
+	for (int i = 0; i < (int)(sizeof(*r) / 8); i++)
+		w[i] = 0;
+	r->kind = kind;
+	r->payload_sz = payload_sz;
+	r->cpu = cur->id;
+	r->seq = cur->cpu->seq++;
+	r->time_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline void st_rec_submit(struct st_rec *r, struct st_cursor *cur)
+{
+	cur->cpu->counter[ST_C_RECORDS]++;
+	cur->cpu->counter[ST_C_BYTES] += r->len;
+	bpf_ringbuf_submit(r, st_wake_flags(cur));
+}
+
+/* A refused record still takes a number, so that the hole shows. */
+static __always_inline void st_rec_refused(struct st_cursor *cur)
+{
+	cur->cpu->seq++;
+	cur->cpu->counter[ST_C_RING_FULL]++;
+}
+
+static __always_inline void st_rec_task(struct st_rec *r)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	r->tgid = id >> 32;
+	r->tid = (__u32)id;
+}
+
+#endif

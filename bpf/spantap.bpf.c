@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The hooks. Each need (send, receive, state, Unix, process) has several; user space loads and
+ * attaches the first that this kernel takes (user/kern/ladder.c has the table).
+ */
+#include "maps.h"
+#include "state.h"
+#include "process.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* ---- tracepoints with BTF ---- */
+
+#ifndef ST_PROBE
+/* Since 6.16 (0f08335ade71): once per fragment, before it is copied. */
+SEC("?tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(tp_send, const struct sock *sk, const struct msghdr *msg)
+{
+	st_send_begin((struct sock *)sk, msg, msg->msg_iter.count);
+	return 0;
+}
+#endif
+
+/* Since 6.3 (6e6eda44b939): all protocols, after the call. */
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(tp_send_end, struct sock *sk, int ret)
+{
+	if (st_is_tcp(sk)) {
+		if (cfg.tcp_send_end && st_current_wanted())
+			st_send_end(sk);
+	} else if (st_is_unix_stream(sk)) {
+		st_unix_sent(sk, ret);
+	}
+	return 0;
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(tp_recv, struct sock *sk, int ret, int flags)
+{
+	st_recv_end(sk, ret, flags, cfg.tcp_recv);
+	return 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(tp_state, const struct sock *sk, const int old, const int new)
+{
+	if (ST_READ(sk, sk_protocol) == ST_PROTO_TCP)
+		st_state_change((struct sock *)sk, old, new);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(tp_fork, struct task_struct *parent, struct task_struct *child)
+{
+	st_forked(parent, child);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(tp_exec, struct task_struct *p)
+{
+	st_execed(p);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(tp_exit, struct task_struct *p)
+{
+	st_exited(p);
+	return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Connections come and go: TCP states, failed connects, accept queues that overflow. */
+#ifndef ST_BPF_STATE_H
+#define ST_BPF_STATE_H
+
+#include "flow.h"
+
+#define ST_PF_EXITING 0x00000004
+
+static __noinline void st_state_send(struct sock *sk, struct st_slot *s, __u32 slot, __u8 what)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct st_cursor cur;
+	struct st_rec *r;
+
+	if (!st_ring_here(&cur))
+		return;
+	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
+	if (!r) {
+		st_rec_refused(&cur);
+		return;
+	}
+	st_rec_begin(r, &cur, ST_REC_STATE, 0);
+	st_rec_task(r);
+	r->conn_id = s->conn_id;
+	r->slot = slot;
+	r->what = what;
+	r->err = BPF_CORE_READ(sk, sk_err);
+	r->turn = s->turn;
+	r->dir = what == ST_STATE_PEER_FIN ? ST_RX : ST_TX;
+	r->pos = s->dir[r->dir & 1].pos;
+	r->last_ns = s->dir[r->dir & 1].time_ns;
+	r->opp_pos = s->dir[(r->dir & 1) ^ 1].pos;
+	r->opp_time_ns = s->dir[(r->dir & 1) ^ 1].time_ns;
+	r->lost = s->lost;
+	if (BPF_CORE_READ(task, flags) & ST_PF_EXITING)
+		r->flags |= ST_F_EXITING;
+	st_rec_submit(r, &cur);
+}
+
+static __always_inline void st_conn_closed(struct sock *sk, struct st_conn *c, int old)
+{
+	struct st_slot *s = c->s;
+
+	s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk));
+	if (s->req_ns && s->status && !(s->flags & ST_SLOT_CLOSED))
+		st_hist_add(s, s->dir[s->role == ST_ROLE_SERVER ? ST_TX : ST_RX].time_ns);
+	if (old == TCP_SYN_SENT)
+		st_open_send(s, c->slot, ST_REC_CONNECT, BPF_CORE_READ(sk, sk_err));
+	s->flags |= ST_SLOT_CLOSED;
+	st_state_send(sk, s, c->slot, ST_STATE_CLOSED);
+	st_sk_drop(sk);
+}
+
+/* The tracer's own connections are remembered by ports, so that their other end is left alone. */
+static __always_inline void st_self_state(struct sock *sk, int new)
+{
+	__u32 both = st_ports_of(sk);
+	__u8 one = 1;
+
+	if (new == TCP_ESTABLISHED)
+		bpf_map_update_elem(&own_ports, &both, &one, BPF_ANY);
+	else if (new == TCP_CLOSE)
+		bpf_map_delete_elem(&own_ports, &both);
+}
+
+static __always_inline void st_connecting(struct sock *sk)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct st_conn conn;
+	struct st_sk *m;
+
+	if (tgid == cfg.self_tgid) {
+		m = st_sk_make(sk);
+		if (m)
+			m->flags = ST_SK_SELF;
+		return;
+	}
+	if (!st_proc_wanted(tgid) || !st_conn_get(sk, &conn, true))
+		return;
+	conn.s->flags |= ST_SLOT_ACTIVE;
+	conn.s->role = ST_ROLE_CLIENT;
+}
+
+static __always_inline void st_state_change(struct sock *sk, int old, int new)
+{
+	struct st_conn conn;
+	struct st_sk *m;
+
+	if (new == TCP_SYN_SENT) {
+		st_connecting(sk);
+		return;
+	}
+	m = st_sk_get(sk);
+	if (!m)
+		return;
+	if (m->flags & ST_SK_SELF) {
+		st_self_state(sk, new);
+		return;
+	}
+	if (!st_conn_find(sk, &conn))
+		return;
+	switch (new) {
+	case TCP_ESTABLISHED:
+		/* The sequence numbers exist only now. */
+		conn.s->dir[ST_TX].pos = 1ULL << 32 | st_write_seq(sk);
+		conn.s->dir[ST_RX].pos = 1ULL << 32 | BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+		break;
+	case TCP_CLOSE_WAIT:
+		st_state_send(sk, conn.s, conn.slot, ST_STATE_PEER_FIN);
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		st_state_send(sk, conn.s, conn.slot, ST_STATE_OWN_FIN);
+		break;
+	case TCP_CLOSE:
+		st_conn_closed(sk, &conn, old);
+		break;
+	}
+}
+
+#endif

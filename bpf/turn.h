@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Turns: which bytes of which call become a record. */
+#ifndef ST_BPF_TURN_H
+#define ST_BPF_TURN_H
+
+#include "hist.h"
+#include "payload.h"
+
+#define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
+#define ST_CRLFCRLF 0x0a0d0a0du
+
+/* OPEN is sent until the ring takes it, so that data never comes before it. */
+static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err)
+{
+	struct sock *sk = (struct sock *)s->sock;
+	struct st_cursor cur;
+	struct st_open *o;
+	struct st_rec *r;
+
+	if (!st_ring_here(&cur))
+		return;
+	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r) + ST_PAYLOAD_S, 0);
+	if (!r) {
+		st_rec_refused(&cur);
+		return;
+	}
+	st_rec_begin(r, &cur, kind, ST_PAYLOAD_S);
+	st_rec_task(r);
+	r->conn_id = s->conn_id;
+	r->slot = slot;
+	r->err = err;
+	r->pos = s->dir[ST_RX].pos;
+	r->opp_pos = s->dir[ST_TX].pos;
+	r->last_ns = s->req_ns;
+	r->len = sizeof(*o);
+	o = (struct st_open *)(r + 1);
+	__builtin_memset(o, 0, ST_PAYLOAD_S);
+	o->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	o->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (o->family == ST_AF_INET) {
+		bpf_core_read(o->local, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_core_read(o->peer, 4, &sk->__sk_common.skc_daddr);
+	} else if (o->family == ST_AF_INET6) {
+		bpf_core_read(o->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(o->peer, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+	if (o->family != ST_AF_UNIX) {
+		o->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+		o->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+		o->protocol = ST_PROTO_TCP;
+	}
+	if (s->flags & ST_SLOT_ACTIVE)
+		o->role = ST_ROLE_CLIENT;
+	s->flags |= ST_SLOT_OPENED;
+	st_rec_submit(r, &cur);
+}
+
+/* Does a message begin like this? A status line, or a method token of capitals. */
+static __always_inline bool st_starts_message(__u64 first)
+{
+	__u32 three = (__u32)first & 0xffffff;
+
+	/* All of the first three bytes in 'A'..'Z': subtract and look for borrows. */
+	return !(((three - 0x414141) | (0x5a5a5a - three)) & 0x808080);
+}
+
+/*
+ * Position 0..7 of the lowest byte whose top bit is set in m (not 0): the lone low bit shifts the
+ * byte that holds the answer to the top. Without a branch, for the verifier's sake.
+ */
+static __always_inline __u32 st_low_byte(__u64 m)
+{
+	return (((m & -m) >> 7) * 0x0001020304050607ULL >> 56) & 7;
+}
+
+/*
+ * Where a head's CRLF CRLF ends within the first n bytes of a middle-sized chunk; 0 when it is
+ * not there. By words: a byte is looked at only where a CR is.
+ */
+static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
+{
+	for (__u32 i = 0; i + 8 <= ST_PAYLOAD_M; i += 8) {
+		__u64 w = *(const __u64 *)(p + i) ^ 0x0d0d0d0d0d0d0d0dULL;
+		__u64 hit = (w - 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
+		__u32 at, four = 0;
+
+		if (i >= n)
+			return 0;
+		if (!hit)
+			continue;
+		for (int k = 0; k < 2; k++) {
+			at = i + st_low_byte(hit);
+			if (at + 4 > ST_PAYLOAD_M || at + 4 > n)
+				return 0;
+			bpf_probe_read_kernel(&four, sizeof(four), p + at);
+			if (four == ST_CRLFCRLF)
+				return at + 4;
+			hit &= hit - 1;
+			if (!hit)
+				break;
+		}
+	}
+	return 0;
+}
+
+/* After a chunk: has the head ended, and does the call hold more that is wanted? */
+static __always_inline void st_after_chunk(struct st_call *c, struct st_slot *s, struct st_rec *r,
+					   const __u8 *p, __u32 n, const __u32 cap)
+{
+	struct st_slot_dir *d = &s->dir[c->dir & 1];
+	__u8 bit = 1 << (c->dir & 1);
+	__u64 last = d->tail, next = 0;
+	__u32 end;
+
+	if (n >= 8) {
+		/* n is at most cap, so the mask changes nothing but what the verifier knows. */
+		__u32 at = (n - 8) & (cap - 1);
+
+		if (at <= cap - 8)
+			bpf_probe_read_kernel(&last, sizeof(last), p + at);
+	} else {
+		/* n is 1..7: the bytes behind them are shifted out. */
+		last = last >> (8 * n) | *(const __u64 *)p << (64 - 8 * n);
+	}
+	d->tail = last;
+	d->head_len += n;
+	c->off += n;
+	c->more = 0;
+	if (last >> 32 == ST_CRLFCRLF) {
+		r->flags |= ST_F_HEAD_END;
+		s->capturing &= ~bit;
+		/* Bytes behind a head that ends with the chunk: body, or the next message. */
+		c->more = c->off < c->bytes && s->mode == ST_MODE_EVERY;
+		return;
+	}
+	if (c->off >= c->bytes)
+		return; /* the head may go on in the next call */
+	c->more = 1;
+	if (s->mode == ST_MODE_EVERY)
+		return;
+	end = cap == ST_PAYLOAD_M ? st_find_head_end(p, n) : 0;
+	if (!end)
+		return;
+	if (end + 8 <= n && end + 8 <= cap)
+		bpf_probe_read_kernel(&next, sizeof(next), p + end);
+	r->flags |= ST_F_HEAD_END;
+	if (st_starts_message(next))
+		return;
+	s->capturing &= ~bit;
+	c->more = 0;
+}
+
+static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, struct st_rec *r)
+{
+	struct st_slot_dir *d = &s->dir[c->dir & 1], *o = &s->dir[(c->dir & 1) ^ 1];
+
+	st_rec_task(r);
+	r->conn_id = s->conn_id;
+	r->slot = c->slot;
+	r->pos = c->pos + c->off;
+	r->opp_pos = o->pos;
+	r->opp_time_ns = o->time_ns;
+	r->last_ns = d->time_ns;
+	r->turn = s->turn;
+	r->call_len = c->bytes;
+	r->dir = c->dir;
+	r->flags = c->flags;
+	r->lost = s->lost;
+}
+
+/* Copies one chunk of the call into one record of a fixed size. */
+static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len,
+				    const __u32 cap)
+{
+	struct st_cursor cur;
+	struct st_rec *r;
+	__u64 first = 0;
+	__u32 n = len;
+	__u8 *p;
+
+	if (!st_ring_here(&cur))
+		return 0;
+	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r) + cap, 0);
+	if (!r) {
+		st_rec_refused(&cur);
+		return 0;
+	}
+	st_rec_begin(r, &cur, ST_REC_DATA, cap);
+	st_data_fill(c, s, r);
+	p = (__u8 *)(r + 1);
+	if (len > cap)
+		n = cap;
+	barrier_var(n);
+	if (n > cap)
+		n = cap;
+	if (n && bpf_probe_read_user(p, n, (void *)addr)) {
+		r->flags |= ST_F_UNREADABLE;
+		cur.cpu->counter[ST_C_UNREADABLE]++;
+		n = 0;
+	}
+	r->len = n;
+	if (!c->off) {
+		c->now = r->time_ns;
+		if (n >= 16)
+			first = *(__u64 *)p;
+		if (c->turn)
+			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
+	}
+	if (n)
+		st_after_chunk(c, s, r, p, n, cap);
+	else
+		c->more = 0;
+	if (c->off < c->bytes)
+		r->flags |= ST_F_CUT;
+	s->lost = 0;
+	st_rec_submit(r, &cur);
+	return 1;
+}
+
+static __noinline int st_chunk_s(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
+{
+	return st_chunk(c, s, addr, len, ST_PAYLOAD_S);
+}
+
+static __noinline int st_chunk_m(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
+{
+	return st_chunk(c, s, addr, len, ST_PAYLOAD_M);
+}
+
+static __noinline int st_chunk_l(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
+{
+	return st_chunk(c, s, addr, len, ST_PAYLOAD_L);
+}
+
+/* A turn whose bytes cannot be read still gets its record: the position and the times count. */
+static __noinline int st_chunk_none(struct st_call *c, struct st_slot *s)
+{
+	c->flags |= ST_F_UNREADABLE;
+	c->more = 0;
+	return st_chunk_s(c, s, 0, 0);
+}
+
+/* The call's first bytes: nearly always all that is wanted. */
+static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s)
+{
+	__u64 addr = 0, len = 0;
+
+	if (!st_src_at(&c->src, 0, &addr, &len))
+		return st_chunk_none(c, s);
+	if (len > c->bytes)
+		len = c->bytes;
+	return len <= ST_PAYLOAD_S ? st_chunk_s(c, s, addr, len) : st_chunk_m(c, s, addr, len);
+}
+
+static __noinline int st_next_chunk(struct st_call *c, struct st_slot *s)
+{
+	__u64 addr = 0, len = 0;
+
+	if (!st_src_at(&c->src, c->off, &addr, &len))
+		return 0;
+	if (len > c->bytes - c->off)
+		len = c->bytes - c->off;
+	return st_chunk_l(c, s, addr, len);
+}
+
+static __noinline void st_capture(struct st_call *c, struct st_slot *s)
+{
+	if (!st_first_chunk(c, s)) {
+		if (s->lost < 255)
+			s->lost++;
+		return;
+	}
+	c->flags = (c->flags & ~ST_F_TURN) | ST_F_CONT;
+	for (int i = 0; i < ST_CHUNKS_MAX && c->more; i++) {
+		if (!st_next_chunk(c, s))
+			return;
+		if (s->dir[c->dir & 1].head_len >= ST_HEAD_MAX) {
+			st_count(ST_C_HEAD_TOO_LONG, 1);
+			s->capturing &= ~(1 << (c->dir & 1));
+			return;
+		}
+	}
+}
+
+static __always_inline bool st_peek_starts(struct st_call *c)
+{
+	__u64 addr = 0, len = 0, first = 0;
+
+	if (!st_src_at(&c->src, 0, &addr, &len) || len < sizeof(first))
+		return false;
+	if (bpf_probe_read_user(&first, sizeof(first), (void *)addr))
+		return false;
+	return st_starts_message(first);
+}
+
+/*
+ * Does this call make a record? Sets what follows from it in the slot. `again`: the buffer is
+ * known only if the answer may depend on it.
+ */
+static __always_inline bool st_turn(struct st_slot *s, __u8 dir)
+{
+	struct st_slot_dir *d = &s->dir[dir];
+
+	if (s->last_dir == dir + 1)
+		return false;
+	s->last_dir = dir + 1;
+	s->turn++;
+	s->capturing |= 1 << dir;
+	d->head_len = 0;
+	d->tail = 0;
+	return true;
+}
+
+/* Within a turn: is this call still part of a head, or does it begin the next message? */
+static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slot *s)
+{
+	struct st_slot_dir *d = &s->dir[c->dir & 1];
+	__u8 bit = 1 << (c->dir & 1);
+
+	if (s->mode == ST_MODE_EVERY)
+		return d->head_len < ST_HEAD_MAX || !s->proto;
+	if (d->expect_end > c->pos) {
+		s->capturing &= ~bit;
+		return false;
+	}
+	if (s->capturing & bit) {
+		if (d->head_len < (s->proto ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
+			return true;
+		s->capturing &= ~bit;
+		return false;
+	}
+	if (!c->src.segs || !st_peek_starts(c))
+		return false;
+	s->capturing |= bit;
+	d->head_len = 0;
+	d->tail = 0;
+	return true;
+}
+
+static __always_inline void st_end_send(struct st_slot *s, __u32 slot, __u8 dir)
+{
+	struct st_slot_dir *d = &s->dir[dir];
+	struct st_cursor cur;
+	struct st_rec *r;
+
+	if (!st_ring_here(&cur))
+		return;
+	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
+	if (!r) {
+		st_rec_refused(&cur);
+		return; /* user space reads the slot as well */
+	}
+	st_rec_begin(r, &cur, ST_REC_END, 0);
+	st_rec_task(r);
+	r->conn_id = s->conn_id;
+	r->slot = slot;
+	r->dir = dir;
+	r->pos = d->pos;
+	r->last_ns = d->time_ns;
+	r->turn = s->turn;
+	d->expect_end = 0;
+	st_rec_submit(r, &cur);
+}
+
+/* Bytes up to `end` were accepted (sent) or read. */
+static __always_inline void st_accepted(struct st_slot *s, __u32 slot, __u8 dir, __u64 end)
+{
+	struct st_slot_dir *d = &s->dir[dir];
+
+	d->pos = end;
+	if (d->expect_end && end >= d->expect_end)
+		st_end_send(s, slot, dir);
+}
+
+/* Io workers run other threads' requests: io_uring's own and its poller (PF_IO_WORKER). */
+#define ST_PF_IO_WORKER 0x00000010
+
+static __always_inline __u16 st_task_flags(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, flags) & ST_PF_IO_WORKER ? ST_F_IO_WORKER : 0;
+}
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "kern/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kern/cpus.h"
+#include "kern/plan.h"
+#include "lib/log.h"
+
+#define DEFAULT_CONNS 16384u
+#define HIST_MAX 256u
+
+struct st_tracer {
+	struct st_plan *plan;
+	struct bpf_object *obj;
+	struct st_rings *rings;
+	struct st_ctl *ctl;
+	struct st_slot *slots;
+	uint64_t *procs;
+	size_t ctl_sz, slots_sz, procs_sz;
+	uint32_t max_conns, ring_sz, proc_words;
+	int epoll_fd;
+	int any_ring;
+	int ring_fd[ST_MAX_CPUS];
+	uint32_t ring_cnt; /* highest CPU number plus one */
+};
+
+/*
+ * 8 MiB for up to 8 CPUs and half a MiB for each one more, histograms and the like included:
+ * the largest power of two that fits.
+ */
+static uint32_t default_ring_sz(uint32_t cpus)
+{
+	uint64_t total = (cpus <= 8 ? 8ULL << 20 : (8ULL << 20) + (cpus - 8) * (384ULL << 10));
+	uint32_t sz = 1u << 20;
+
+	while (sz > 65536 && (uint64_t)sz * cpus > total)
+		sz /= 2;
+	return sz;
+}
+
+static int map_fd(const struct st_tracer *t, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(t->obj, name);
+}
+
+static int set_entries(struct bpf_object *obj, const char *name, uint32_t n)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(obj, name);
+
+	return m ? bpf_map__set_max_entries(m, n) : -ENOENT;
+}
+
+static uint32_t pid_max(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/pid_max", "re");
+	unsigned int v = 0;
+
+	if (f) {
+		if (fscanf(f, "%u", &v) != 1)
+			v = 0;
+		fclose(f);
+	}
+	return v ? v : 4194304;
+}
+
+/* Called by the plan for each object that it opens, before it is loaded. */
+static int size_maps(void *ctx, struct bpf_object *obj)
+{
+	struct st_tracer *t = ctx;
+	struct bpf_map *rings = bpf_object__find_map_by_name(obj, "rings");
+	int err;
+
+	t->proc_words = pid_max() / 32 + 1;
+	err = bpf_map__set_inner_map_fd(rings, t->any_ring);
+	if (!err)
+		err = set_entries(obj, "rings", t->ring_cnt);
+	if (!err)
+		err = set_entries(obj, "procs", t->proc_words);
+	if (!err)
+		err = set_entries(obj, "slots", t->max_conns);
+	if (!err)
+		err = set_entries(obj, "free_slots", t->max_conns);
+	if (!err)
+		err = set_entries(obj, "hists", HIST_MAX);
+	if (!err)
+		err = set_entries(obj, "hist_keys", HIST_MAX);
+	if (!err)
+		err = set_entries(obj, "free_hists", HIST_MAX);
+	if (!err && bpf_map__type(bpf_object__find_map_by_name(obj, "socks")) == BPF_MAP_TYPE_HASH)
+		err = set_entries(obj, "socks", t->max_conns * 2);
+	return err;
+}
+
+static void *map_memory(int fd, size_t sz)
+{
+	void *p = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int bss_fd(struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj) {
+		const char *name = bpf_map__name(m);
+		size_t n = strlen(name);
+
+		if (n > 4 && !strcmp(name + n - 4, ".bss"))
+			return bpf_map__fd(m);
+	}
+	return -ENOENT;
+}
+
+static int map_shared(struct st_tracer *t)
+{
+	t->ctl_sz = (size_t)sysconf(_SC_PAGESIZE);
+	t->slots_sz = (size_t)t->max_conns * sizeof(struct st_slot);
+	t->procs_sz = (size_t)t->proc_words * sizeof(uint64_t);
+	t->ctl = map_memory(bss_fd(t->obj), t->ctl_sz);
+	t->slots = map_memory(map_fd(t, "slots"), t->slots_sz);
+	t->procs = map_memory(map_fd(t, "procs"), t->procs_sz);
+	return t->ctl && t->slots && t->procs ? 0 : -ENOMEM;
+}
+
+static int fill_stack(const struct st_tracer *t, const char *name, uint32_t n)
+{
+	int fd = map_fd(t, name);
+
+	/* The last one pushed is the first one used: low indices share cache lines. */
+	for (uint32_t i = n; i-- > 0;)
+		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+/* Rings are made before the load: the first one also tells the load what the inner maps are. */
+static int make_rings(struct st_tracer *t, bool *online)
+{
+	for (uint32_t i = 0; i < t->ring_cnt; i++) {
+		if (!online[i])
+			continue;
+		t->ring_fd[i] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "st_ring", 0, 0, t->ring_sz, NULL);
+		if (t->ring_fd[i] < 0) {
+			int err = -errno;
+
+			st_error("a ring of %u KiB for CPU %u: %s (needs root, or CAP_BPF)",
+				 t->ring_sz >> 10, i, strerror(-err));
+			return err;
+		}
+		t->any_ring = t->ring_fd[i];
+	}
+	return 0;
+}
+
+static int place_ring(struct st_tracer *t, uint32_t cpu)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	int fd = t->ring_fd[cpu];
+
+	if (fd < 0)
+		return 0;
+	if (bpf_map_update_elem(map_fd(t, "rings"), &cpu, &fd, BPF_ANY))
+		return -errno;
+	return epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int place_rings(struct st_tracer *t)
+{
+	int err = 0;
+
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (t->epoll_fd < 0)
+		return -errno;
+	for (uint32_t i = 0; !err && i < t->ring_cnt; i++)
+		err = place_ring(t, i);
+	return err ? err : st_rings__new(t->ring_fd, t->ring_cnt, t->ring_sz, &t->rings);
+}
+
+/* Called by the plan between load and attach: from the first hook on all must be in place. */
+static int prepare(void *ctx, struct bpf_object *obj)
+{
+	struct st_tracer *t = ctx;
+	int err;
+
+	t->obj = obj;
+	err = map_shared(t);
+	if (!err)
+		err = fill_stack(t, "free_slots", t->max_conns);
+	if (!err)
+		err = fill_stack(t, "free_hists", HIST_MAX);
+	if (!err)
+		err = place_rings(t);
+	return err;
+}
+
+static void unmap(void *p, size_t sz)
+{
+	if (p)
+		munmap(p, sz);
+}
+
+/* Undoes prepare: the plan calls it when a hook refused and another object is tried. */
+static void discard(void *ctx)
+{
+	struct st_tracer *t = ctx;
+
+	st_rings__free(t->rings);
+	unmap(t->ctl, t->ctl_sz);
+	unmap(t->slots, t->slots_sz);
+	unmap(t->procs, t->procs_sz);
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
+	t->epoll_fd = -1;
+	t->rings = NULL;
+	t->ctl = NULL;
+	t->slots = NULL;
+	t->procs = NULL;
+	t->obj = NULL;
+}
+
+static void fill_config(struct st_tracer *t, const struct st_tracer_config *in,
+			struct st_bpf_config *out)
+{
+	*out = (struct st_bpf_config){
+		.self_tgid = (uint32_t)getpid(),
+		.all = in->all,
+		.follow = in->follow,
+		.ring_wake = t->ring_sz / 4,
+		.max_conns = t->max_conns,
+		.wait_decide = in->wait_decide,
+	};
+	for (int i = 0; i < in->port_cnt && i < 16; i++)
+		out->ports[i] = in->ports[i];
+}
+
+int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
+{
+	static const struct st_plan_ops ops = {size_maps, prepare, discard};
+	struct st_tracer *t = calloc(1, sizeof(*t));
+	struct st_bpf_config bpf_cfg;
+	bool online[ST_MAX_CPUS] = {false};
+	int n = st_cpus__online(online, ST_MAX_CPUS), err;
+
+	if (!t)
+		return -ENOMEM;
+	t->epoll_fd = -1;
+	memset(t->ring_fd, 0xff, sizeof(t->ring_fd));
+	if (n < 0) {
+		free(t);
+		return n;
+	}
+	for (uint32_t i = 0; i < ST_MAX_CPUS; i++)
+		if (online[i])
+			t->ring_cnt = i + 1;
+	t->ring_sz = cfg->ring_sz ? cfg->ring_sz : default_ring_sz((uint32_t)n);
+	t->max_conns = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
+	fill_config(t, cfg, &bpf_cfg);
+	err = make_rings(t, online);
+	if (!err)
+		err = st_plan__run(&bpf_cfg, cfg->rung, &ops, t, &t->plan);
+	if (err) {
+		st_tracer__close(t);
+		return err;
+	}
+	st_tracer__set_proc(t, bpf_cfg.self_tgid, ST_PROC_IGNORED);
+	t->ctl->mode = cfg->timing_only ? ST_MODE_TIMING : ST_MODE_HEAD;
+	*out = t;
+	return 0;
+}
+
+void st_tracer__close(struct st_tracer *t)
+{
+	if (!t)
+		return;
+	st_plan__free(t->plan); /* detaches first */
+	discard(t);
+	for (uint32_t i = 0; i < t->ring_cnt; i++)
+		if (t->ring_fd[i] >= 0)
+			close(t->ring_fd[i]);
+	free(t);
+}
+
+const struct st_tracer_need *st_tracer__need(const struct st_tracer *t, enum st_need need)
+{
+	return st_plan__need(t->plan, need);
+}
+
+const char *st_tracer__rungs(const struct st_tracer *t)
+{
+	return st_plan__rungs(t->plan);
+}
+
+struct st_rings *st_tracer__rings(struct st_tracer *t)
+{
+	return t->rings;
+}
+
+struct st_slot *st_tracer__slots(struct st_tracer *t, uint32_t *cnt)
+{
+	*cnt = t->max_conns;
+	return t->slots;
+}
+
+void st_tracer__free_slot(struct st_tracer *t, uint32_t slot)
+{
+	if (slot >= t->max_conns)
+		return;
+	memset(&t->slots[slot], 0, sizeof(t->slots[slot]));
+	bpf_map_update_elem(map_fd(t, "free_slots"), NULL, &slot, BPF_ANY);
+}
+
+int st_tracer__epoll_fd(const struct st_tracer *t)
+{
+	return t->epoll_fd;
+}
+
+struct st_ctl *st_tracer__ctl(struct st_tracer *t)
+{
+	return t->ctl;
+}
+
+void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state)
+{
+	uint64_t *w;
+	uint32_t shift = (tgid & 31) * 2;
+	int64_t diff;
+
+	if (tgid >> 5 >= t->proc_words)
+		return;
+	w = &t->procs[tgid >> 5];
+	diff = (int64_t)state - (int64_t)((*w >> shift) & 3);
+	if (diff)
+		__atomic_fetch_add(w, (uint64_t)diff << shift, __ATOMIC_RELAXED);
+}
+
+int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
+{
+	int n = libbpf_num_possible_cpus();
+	struct st_cpu *per_cpu;
+	uint32_t zero = 0;
+	int err = 0;
+
+	memset(out, 0, ST_C_MAX * sizeof(*out));
+	if (n < 0)
+		return n;
+	per_cpu = calloc((size_t)n, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map_fd(t, "cpus"), &zero, per_cpu))
+		err = -errno;
+	for (int i = 0; !err && i < n; i++)
+		for (int c = 0; c < ST_C_MAX; c++)
+			out[c] += per_cpu[i].counter[c];
+	free(per_cpu);
+	return err;
+}
+
+static void sum_hist(const struct st_hist *per_cpu, int n, struct st_hist *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (int i = 0; i < n; i++) {
+		sum->cnt += per_cpu[i].cnt;
+		sum->sum_ns += per_cpu[i].sum_ns;
+		for (uint32_t b = 0; b < ST_HIST_BUCKETS; b++)
+			sum->bucket[b] += per_cpu[i].bucket[b];
+	}
+}
+
+int st_tracer__each_hist(const struct st_tracer *t, st_hist_fn fn, void *ctx)
+{
+	int keys = map_fd(t, "hist_keys"), hists = map_fd(t, "hists");
+	int n = libbpf_num_possible_cpus();
+	struct st_hist_key key, *prev = NULL;
+	struct st_hist *per_cpu, sum;
+	uint32_t idx;
+
+	if (n < 0)
+		return n;
+	per_cpu = calloc((size_t)n, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	while (!bpf_map_get_next_key(keys, prev, &key)) {
+		if (!bpf_map_lookup_elem(keys, &key, &idx) &&
+		    !bpf_map_lookup_elem(hists, &idx, per_cpu)) {
+			sum_hist(per_cpu, n, &sum);
+			fn(ctx, &key, &sum);
+		}
+		prev = &key;
+	}
+	free(per_cpu);
+	return 0;
+}
+
+static uint64_t fd_memlock(int fd)
+{
+	char path[64], line[128];
+	unsigned long long v = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &v) == 1)
+			break;
+	fclose(f);
+	return v;
+}
+
+uint64_t st_tracer__map_bytes(const struct st_tracer *t)
+{
+	struct bpf_map *m;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(m, t->obj)
+		sum += fd_memlock(bpf_map__fd(m));
+	for (uint32_t i = 0; i < t->ring_cnt; i++)
+		if (t->ring_fd[i] >= 0)
+			sum += fd_memlock(t->ring_fd[i]);
+	return sum;
+}

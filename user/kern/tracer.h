@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The kernel side, loaded and attached: maps, programs, links. One per process. */
+#ifndef ST_KERN_TRACER_H
+#define ST_KERN_TRACER_H
+
+#include "kern/ladder.h"
+#include "kern/rings.h"
+
+struct st_tracer;
+
+struct st_tracer_config {
+	bool all;	      /* every process */
+	bool follow;	      /* children of traced processes too */
+	bool wait_decide;     /* capture unknown processes until st_tracer__set_proc was called */
+	bool timing_only;     /* connections begin in ST_MODE_TIMING */
+	int rung;	      /* force this enum st_rung; -1: the best of each need */
+	const uint16_t *ports; /* at most 16, host byte order */
+	int port_cnt;
+	uint32_t ring_sz;   /* bytes, power of two; 0: by the number of CPUs */
+	uint32_t max_conns; /* 0: 16,384 */
+};
+
+/* Which hook serves a need, and why the better ones do not. */
+struct st_tracer_need {
+	int rung; /* enum st_rung, -1: none */
+	char why[ST_RUNG_CNT][96]; /* per rung that was tried and refused */
+};
+
+/*
+ * Loads and attaches. Nothing stays attached when the process ends, however it ends. Returns 0 or
+ * -errno after having said what failed and what would cure it.
+ */
+int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out);
+void st_tracer__close(struct st_tracer *t);
+
+const struct st_tracer_need *st_tracer__need(const struct st_tracer *t, enum st_need need);
+/* "tracepoints", or "tracepoints, fentry": the rungs in use. */
+const char *st_tracer__rungs(const struct st_tracer *t);
+
+struct st_rings *st_tracer__rings(struct st_tracer *t);
+/* The connections' slots and how many there are. */
+struct st_slot *st_tracer__slots(struct st_tracer *t, uint32_t *cnt);
+/* Gives a slot back to the kernel; it must not be used by user space any more. */
+void st_tracer__free_slot(struct st_tracer *t, uint32_t slot);
+/* A descriptor that is readable when the kernel woke the reader. */
+int st_tracer__epoll_fd(const struct st_tracer *t);
+struct st_ctl *st_tracer__ctl(struct st_tracer *t);
+
+/* enum st_proc_state of a thread group. */
+void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
+
+/* Sum over the CPUs; ST_C_MAX values. */
+int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX]);
+
+/* Calls fn for each histogram, summed over the CPUs. Returns 0 or -errno. */
+typedef void (*st_hist_fn)(void *ctx, const struct st_hist_key *key, const struct st_hist *h);
+int st_tracer__each_hist(const struct st_tracer *t, st_hist_fn fn, void *ctx);
+
+/* Bytes of all BPF maps, as the kernel accounts them. */
+uint64_t st_tracer__map_bytes(const struct st_tracer *t);
+
+#endif
