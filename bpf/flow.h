@@ -87,9 +87,20 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
 	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end <= c->pos;
 }
 
-/* A call whose buffer is known by now. Sets when its direction last moved. */
-static __noinline void st_call_run(struct st_call *c, struct st_slot *s)
+/*
+ * A call whose buffer is known by now. Sets when its direction last moved. A global function: the
+ * verifier looks at it once, whatever its callers know.
+ */
+__noinline int st_call_run(__u32 which)
 {
+	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
+	struct st_slot *s;
+
+	if (!c)
+		return 0;
+	s = st_slot_at(c->slot);
+	if (!s)
+		return 0;
 	if (s->mode == ST_MODE_TIMING) {
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
@@ -98,11 +109,12 @@ static __noinline void st_call_run(struct st_call *c, struct st_slot *s)
 			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0);
-		st_capture(c, s);
+		st_capture(c, s, which);
 	}
 	if (!c->now)
 		c->now = bpf_ktime_get_ns();
 	s->dir[c->dir & 1].time_ns = c->now;
+	return 0;
 }
 
 static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn, __u8 dir)
@@ -154,7 +166,7 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 	if (st_look_needed(c, s)) {
 		st_src_iter(&c->src, &msg->msg_iter);
 		if (c->src.segs || c->turn) {
-			st_call_run(c, s);
+			st_call_run(ST_SCRATCH_SEND);
 			return;
 		}
 	}
@@ -204,7 +216,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 			st_count(ST_C_NO_PAYLOAD, 1);
 	}
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
-		st_call_run(c, s);
+		st_call_run(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
 	else
 		d->time_ns = bpf_ktime_get_ns();
 	st_accepted(s, conn.slot, dir, end);

@@ -217,42 +217,44 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	return 1;
 }
 
-static __noinline int st_chunk_s(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
-{
-	return st_chunk(c, s, addr, len, ST_PAYLOAD_S);
-}
+/*
+ * The three sizes, as global functions: the verifier looks at each once, whatever its callers
+ * know. which: the scratch entry of the call.
+ */
+#define ST_CHUNK_FN(name, cap)                                                                     \
+	__noinline int name(__u32 which, __u64 addr, __u64 len)                                    \
+	{                                                                                          \
+		struct st_call *c = bpf_map_lookup_elem(&scratch, &which);                         \
+		struct st_slot *s = c ? st_slot_at(c->slot) : NULL;                                \
+                                                                                                   \
+		return s ? st_chunk(c, s, addr, len, cap) : 0;                                     \
+	}
 
-static __noinline int st_chunk_m(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
-{
-	return st_chunk(c, s, addr, len, ST_PAYLOAD_M);
-}
-
-static __noinline int st_chunk_l(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len)
-{
-	return st_chunk(c, s, addr, len, ST_PAYLOAD_L);
-}
+ST_CHUNK_FN(st_chunk_s, ST_PAYLOAD_S)
+ST_CHUNK_FN(st_chunk_m, ST_PAYLOAD_M)
+ST_CHUNK_FN(st_chunk_l, ST_PAYLOAD_L)
 
 /* A turn whose bytes cannot be read still gets its record: the position and the times count. */
-static __noinline int st_chunk_none(struct st_call *c, struct st_slot *s)
+static __noinline int st_chunk_none(struct st_call *c, __u32 which)
 {
 	c->flags |= ST_F_UNREADABLE;
 	c->more = 0;
-	return st_chunk_s(c, s, 0, 0);
+	return st_chunk_s(which, 0, 0);
 }
 
 /* The call's first bytes: nearly always all that is wanted. */
-static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s)
+static __always_inline int st_first_chunk(struct st_call *c, __u32 which)
 {
 	__u64 addr = 0, len = 0;
 
 	if (!st_src_at(&c->src, 0, &addr, &len))
-		return st_chunk_none(c, s);
+		return st_chunk_none(c, which);
 	if (len > c->bytes)
 		len = c->bytes;
-	return len <= ST_PAYLOAD_S ? st_chunk_s(c, s, addr, len) : st_chunk_m(c, s, addr, len);
+	return len <= ST_PAYLOAD_S ? st_chunk_s(which, addr, len) : st_chunk_m(which, addr, len);
 }
 
-static __noinline int st_next_chunk(struct st_call *c, struct st_slot *s)
+static __noinline int st_next_chunk(struct st_call *c, __u32 which)
 {
 	__u64 addr = 0, len = 0;
 
@@ -260,19 +262,19 @@ static __noinline int st_next_chunk(struct st_call *c, struct st_slot *s)
 		return 0;
 	if (len > c->bytes - c->off)
 		len = c->bytes - c->off;
-	return st_chunk_l(c, s, addr, len);
+	return st_chunk_l(which, addr, len);
 }
 
-static __noinline void st_capture(struct st_call *c, struct st_slot *s)
+static __noinline void st_capture(struct st_call *c, struct st_slot *s, __u32 which)
 {
-	if (!st_first_chunk(c, s)) {
+	if (!st_first_chunk(c, which)) {
 		if (s->lost < 255)
 			s->lost++;
 		return;
 	}
 	c->flags = (c->flags & ~ST_F_TURN) | ST_F_CONT;
 	for (int i = 0; i < ST_CHUNKS_MAX && c->more; i++) {
-		if (!st_next_chunk(c, s))
+		if (!st_next_chunk(c, which))
 			return;
 		if (s->dir[c->dir & 1].head_len >= ST_HEAD_MAX) {
 			st_count(ST_C_HEAD_TOO_LONG, 1);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The java launcher's command line (JDK's tool reference, "The java Command"). */
-#define _GNU_SOURCE /* memrchr */
 #include "meta/lang.h"
 
 /* Options that take the next argument; all others stand alone or have "=". */

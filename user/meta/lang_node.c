@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* JavaScript's runtimes: node, deno, bun, and the tools that start programs on them. */
-#define _GNU_SOURCE /* memmem */
 #include "meta/lang.h"
 
 /* Options of node that take the next argument (nodejs.org, "Command-line API"). */

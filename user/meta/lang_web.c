@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Ruby, PHP and Perl, whose servers rewrite their titles and are named by their folder. */
-#define _GNU_SOURCE /* memrchr */
 #include "meta/lang.h"
 
 /* The text between the last '[' and a ']' that ends the title. */

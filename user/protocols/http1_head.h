@@ -23,7 +23,11 @@ enum st_http1_flag {
 struct st_http1_capture {
 	struct st_str names[ST_HTTP1_CAPTURE_MAX]; /* lower case */
 	uint32_t cnt;
+	uint32_t letters; /* by st_http1_capture__prepare(); 0 works too but costs at each parse */
 };
+
+/* To be called once when the names stand. */
+void st_http1_capture__prepare(struct st_http1_capture *cap);
 
 /* A parsed head. Slices point into the parsed bytes. Absent fields have len 0 and p NULL. */
 struct st_http1_head {

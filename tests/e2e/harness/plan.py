@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""Plans: lists of requests in which every path is unique, so that a span is matched to the request it is of."""
+"""Plans: lists of requests in which every path is unique, so that a span is matched to the request it is of.
+
+The unique part is a number, so every span's name must be a route's: `GET /items/{id}`."""
 
 import collections
 import itertools
@@ -24,11 +26,11 @@ def mixed(count, lacks=()):
     """`count` requests of every kind that the server has, each ninth on a connection that it closes."""
     run = next(_runs)
     kinds = itertools.cycle(kind for kind in MIX if kind[1] not in lacks)
-    return [Request(method, f"/{route}/{run:03d}-{i:04d}", status, body_sz, HEADERS.get(route, {}), i % 9 == 8)
+    return [Request(method, f"/{route}/{run * 10000 + i}", status, body_sz, HEADERS.get(route, {}), i % 9 == 8)
             for i, (method, route, status, body_sz) in zip(range(count), kinds)]
 
 
 def same(count, method="GET", route="items", status=200, body_sz=0):
     """`count` requests of one kind on kept connections."""
     run = next(_runs)
-    return [Request(method, f"/{route}/{run:03d}-{i:04d}", status, body_sz, HEADERS.get(route, {}), False) for i in range(count)]
+    return [Request(method, f"/{route}/{run * 10000 + i}", status, body_sz, HEADERS.get(route, {}), False) for i in range(count)]

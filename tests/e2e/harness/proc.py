@@ -45,11 +45,11 @@ def part(name):
     return done.stdout.strip()
 
 
-def listens(port):
+def listens(port, address="127.0.0.1"):
     """True when something accepts on this loopback port."""
-    with socket.socket() as s:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
         s.settimeout(1)
-        return s.connect_ex(("127.0.0.1", port)) == 0
+        return s.connect_ex((address, port)) == 0
 
 
 def answers(port, path="/items/ready"):

@@ -60,8 +60,13 @@ class Collector:
         self.ports = {(s, p): free_port() for s in self.SECURITY for p in ("grpc", "http")}
         self._file = LineFile(folder / "spans.json")
         (folder / "config.json").write_text(json.dumps(self._config()))
-        self._daemon = Daemon([part("otelcol"), "--config", folder / "config.json"], folder / "otelcol.log",
-                              lambda: all(map(listens, self.ports.values())))
+        self._folder = folder
+        self.start()
+
+    def start(self):
+        """Again, after a stop: at the same ports, with the same file."""
+        self._daemon = Daemon([part("otelcol"), "--config", self._folder / "config.json"],
+                              self._folder / "otelcol.log", lambda: all(map(listens, self.ports.values())))
 
     def _receiver(self, security):
         server = {}

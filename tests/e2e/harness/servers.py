@@ -70,7 +70,13 @@ _STATIC = """
     location /echo/ { return 200 "got $content_length\\n"; }
 """
 
-_PROXY = "location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }"
+# The Host header would else be the upstream block's name, without a port.
+_PROXY = """
+    location / {
+      proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection '';
+      proxy_set_header Host 127.0.0.1:%d; proxy_read_timeout 60;
+    }
+"""
 
 _FASTCGI = """
     location / {
@@ -100,7 +106,7 @@ def nginx_proxy(folder):
     behind = go(inner)
     port = free_port()
     upstream = f"upstream behind {{ server 127.0.0.1:{behind.port}; keepalive 8; }}"
-    return Server("nginx_proxy", port, [_nginx_daemon(folder, port, _PROXY, upstream)], via=behind)
+    return Server("nginx_proxy", port, [_nginx_daemon(folder, port, _PROXY % behind.port, upstream)], via=behind)
 
 
 def php_fpm(folder):

@@ -84,8 +84,8 @@ static int conn_request(struct load *load, struct conn *conn)
 	conn->head_sz = 0;
 	conn->body_left_sz = -1;
 	conn->request = load->started_cnt++;
-	len = snprintf(text, sizeof(text), "GET %s%u HTTP/1.1\r\nHost: localhost\r\n\r\n", load->prefix,
-		       conn->request);
+	len = snprintf(text, sizeof(text), "GET %s%u HTTP/1.1\r\nHost: localhost:%u\r\n\r\n", load->prefix,
+		       conn->request, ntohs(load->server.sin_port));
 	conn->start_ns = now_ns();
 	return send(conn->fd, text, (size_t)len, MSG_NOSIGNAL) == len ? 0 : -errno;
 }
