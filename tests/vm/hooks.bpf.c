@@ -15,15 +15,15 @@ struct {
 	__type(value, __u64);
 } fired SEC(".maps");
 
-#define ST_HOOK(name, section, index)						\
-	SEC(section) int name(void *ctx)					\
-	{									\
-		__u32 key = index;						\
-		__u64 *count = bpf_map_lookup_elem(&fired, &key);		\
-										\
-		if (count)							\
-			__sync_fetch_and_add(count, 1);				\
-		return 0;							\
+#define ST_HOOK(name, section, index)                                                              \
+	SEC(section) int name(void *ctx)                                                           \
+	{                                                                                          \
+		__u32 key = index;                                                                 \
+		__u64 *count = bpf_map_lookup_elem(&fired, &key);                                  \
+                                                                                                   \
+		if (count)                                                                         \
+			__sync_fetch_and_add(count, 1);                                            \
+		return 0;                                                                          \
 	}
 
 ST_HOOK(tp_tcp_sendmsg, "tp_btf/tcp_sendmsg_locked", 0)

@@ -31,8 +31,8 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 /* The listener's port, or -errno. */
 static int listen_local(int *port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t addr_sz = sizeof(addr);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -46,8 +46,9 @@ static int listen_local(int *port)
 /* One connection, one message each way: every hook of every rung has its event. */
 static int talk(int listener, int port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((unsigned short)port),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_port = htons((unsigned short)port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int client = socket(AF_INET, SOCK_STREAM, 0), server, err = 0;
 	char buf[8];
 
@@ -129,7 +130,7 @@ close:
 
 int main(int argc, char **argv)
 {
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct bpf_program *prog;
 	struct bpf_object *obj;
 	int listener, port = 0;
@@ -148,8 +149,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	bpf_object__for_each_program(prog, obj)
-		try_hook(argv[1], bpf_program__name(prog), bpf_program__section_name(prog), listener,
-			 port);
+		try_hook(argv[1], bpf_program__name(prog), bpf_program__section_name(prog),
+			 listener, port);
 	bpf_object__close(obj);
 	close(listener);
 	return 0;

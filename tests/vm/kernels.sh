@@ -81,6 +81,7 @@ unpack() {
 
 	rm -rf "${NEW:?}"/*
 	mkdir -p "$NEW/deb" "$root" "$dir/modules/lib/modules"
+	# shellcheck disable=SC2046
 	(cd "$NEW/deb" && apt-get "${APT[@]}" download $(needed_packages "$2" "$release")) || return
 	for pkg in "$NEW"/deb/*.deb; do
 		dpkg-deb -x "$pkg" "$root" || return
@@ -121,22 +122,28 @@ while [ $# -gt 0 ]; do
 done
 [ ${#WANTED[@]} -gt 0 ] || WANTED=("${ST_VM_SERIES[@]}")
 
+# prepare: once, before the first fetch; another run that fetches is waited for.
+prepare() {
+	[ -z "$NEW" ] || return
+	st_need apt-get apt
+	st_need depmod kmod
+	mkdir -p "$ST_VM_CACHE"
+	exec 8>"$ST_VM_CACHE/fetch.lock"
+	flock 8
+	NEW=$(mktemp -d "$ST_VM_CACHE/new.XXXXXX") || exit 1
+	trap 'rm -rf "$NEW"' EXIT
+	trap 'exit 143' INT TERM HUP
+	apt_update
+}
+
 FAILED=0
-UPDATED=
+NEW=
 for series in "${WANTED[@]}"; do
 	if [ -z "$REFRESH" ] && st_kernel_present "$series"; then
 		echo "ok kernel $series $(cat "$(st_kernel_dir "$series")/release")"
 		continue
 	fi
-	if [ -z "$UPDATED" ]; then
-		st_need apt-get apt
-		st_need depmod kmod
-		mkdir -p "$ST_VM_CACHE"
-		NEW=$(mktemp -d "$ST_VM_CACHE/new.XXXXXX") || exit 1
-		trap 'rm -rf "$NEW"' EXIT
-		apt_update
-		UPDATED=1
-	fi
+	prepare
 	fetch_one "$series" || FAILED=1
 done
 exit $FAILED

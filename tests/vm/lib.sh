@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by the scripts of tests/vm and tests/bench/icount; sourced, not run.
 # Sets ST_ROOT (the checkout), ST_VM_CACHE (kernels and what is built from them).
 

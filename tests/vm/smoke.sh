@@ -89,8 +89,7 @@ programs() { bpftool -j prog show 2>/dev/null | jq length; }
 
 # gone N: the kernel frees programs a moment after the last reference.
 gone() {
-	local i
-	for i in {1..50}; do
+	for _ in {1..50}; do
 		[ "$(programs)" -le "$1" ] && return
 		sleep 0.1
 	done
@@ -99,8 +98,7 @@ gone() {
 
 # started: true once it says what it uses, false when it ended instead.
 started() {
-	local i
-	for i in {1..300}; do
+	for _ in {1..300}; do
 		grep -q 'hooks' "$TMP/err" && return
 		kill -0 "$TRACER" 2>/dev/null || return 0
 		sleep 0.1
@@ -110,9 +108,9 @@ started() {
 
 # stop_tracer: its exit code; 20 s to flush. TERM, as bash has its children ignore INT.
 stop_tracer() {
-	local i rc
+	local rc
 	kill -TERM "$TRACER" 2>/dev/null
-	for i in {1..200}; do
+	for _ in {1..200}; do
 		kill -0 "$TRACER" 2>/dev/null || break
 		sleep 0.1
 	done
