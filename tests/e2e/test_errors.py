@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Requests that fail are spans that say so; wrong input gets one line that names the thing, and the right code."""
+
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from harness import check, load, plan
+from harness.proc import APPS, Daemon, find, free_port, listens, wait_until
+from harness.raw import Raw, path
+from harness.receivers import Collector
+
+# The routes that hang do so for 30 s: a span that ends when its request has failed is far shorter.
+SOON_NS = 10_000_000_000
+
+
+def _the_error(tap, kind, one, timeout_s=10):
+    """The one span of this kind and path, which must be there before the tracer is asked to end."""
+    spans = [s for s in tap.wait_spans(1, kind, timeout_s) if s.path == one]
+    assert len(spans) == 1, (spans, tap.stderr)
+    span, = spans
+    assert span.status == "ERROR" and span.attributes.get("error.type"), span
+    assert span.duration_ns < SOON_NS, span
+    return span
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+@pytest.mark.parametrize("server_name", ["go", "python", "node"])
+def test_client_leaves(server_name, how, fresh_server, tracer):
+    """In the middle of an answer. Python's server does not notice a mere end of the client's bytes, and what it
+    goes on to send is answered by a reset: its span ends then, or with the reset at once."""
+    if (server_name, how) == ("python", "closed"):
+        pytest.skip("a client that has only ended its own direction may still read (RFC 9293, 3.6)")
+    server = fresh_server(server_name)
+    tap = tracer("-p", server.pid, "-o", "json")
+    one = path("slow")
+    with Raw(server.port) as raw:
+        raw.get(one)
+        raw.until(b"beginning")
+        if how == "reset":
+            raw.reset()
+    _the_error(tap, "SERVER", one)
+    assert tap.stop().lost == 0
+
+
+@pytest.mark.parametrize("client_name", ["curl", "go"])
+def test_server_resets(client_name, folder, start_client, tracer):
+    """In the middle of a body, seen from the client's side."""
+    port = free_port()
+    daemon = Daemon([find("python3"), APPS / "raw.py", "inet", port], folder / "raw.log", lambda: listens(port))
+    client = start_client(client_name)
+    tap = tracer("-p", client.pid, "-o", "json")
+    try:
+        # A POST: clients make a GET again by themselves when its connection fails (RFC 9110, 9.2.2).
+        requests = plan.same(1, "POST", "reset")
+        result, = client.run(f"http://127.0.0.1:{port}", requests)
+    finally:
+        daemon.stop()
+    assert result["error"]
+    _the_error(tap, "CLIENT", requests[0].path)
+    assert tap.stop().lost == 0
+
+
+@pytest.mark.parametrize("client_name", ["requests", "go"])
+def test_server_is_killed(client_name, fresh_server, start_client, tracer):
+    """In the middle of an answer, both ends traced: two spans, both with an error."""
+    server, client = fresh_server("go"), start_client(client_name)
+    tap = tracer("-p", f"{server.pid},{client.pid}", "-o", "json")
+    slow = plan.same(1, route="slow")
+    client.popen.stdin.write(client.input(server.base, slow))
+    client.popen.stdin.close()
+    wait_until(lambda: _connected(server.port), 10, "the client's connection")
+    _wait_for_answer_begun(server.port)
+    os.kill(server.pid, signal.SIGKILL)
+    _the_error(tap, "CLIENT", slow[0].path)
+    _the_error(tap, "SERVER", slow[0].path)
+    tap.stop()
+
+
+def _connected(port):
+    done = subprocess.run([find("ss"), "-Htn", "state", "established", f"( dport = :{port} )"],
+                          stdout=subprocess.PIPE, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+def _wait_for_answer_begun(port):
+    """Until bytes of the answer have reached the client's socket."""
+    def received():
+        done = subprocess.run([find("ss"), "-Htin", "state", "established", f"( dport = :{port} )"],
+                              stdout=subprocess.PIPE, text=True, check=True, timeout=10)
+        return "bytes_received:" in done.stdout
+    wait_until(received, 10, "the answer's first bytes")
+
+
+@pytest.mark.parametrize("client_name", ["curl", "requests", "go", "node"])
+def test_connect_is_refused(client_name, start_client, tracer):
+    client, port = start_client(client_name), free_port()
+    tap = tracer("-p", client.pid, "-o", "json")
+    result, = client.run(f"http://127.0.0.1:{port}", plan.same(1))
+    assert result["error"]
+    spans = tap.wait_spans(1)
+    tap.stop()
+    assert len(spans) == 1, spans
+    assert spans[0].kind == "CLIENT" and spans[0].status == "ERROR" and spans[0].attributes["error.type"]
+    attributes = spans[0].attributes
+    assert port in (attributes.get("server.port"), attributes.get("network.peer.port"))
+
+
+def test_client_gives_up(fresh_server, tracer):
+    """A timeout is the client's own end of the connection."""
+    server = fresh_server("go")
+    tap = tracer("-a", "--port", server.port, "-o", "json")
+    one = path("slow")
+    done = subprocess.run([find("curl"), "-qs", "--max-time", "0.5", server.base + one], stdout=subprocess.DEVNULL,
+                          timeout=20)
+    assert done.returncode == 28
+    for kind in ("CLIENT", "SERVER"):
+        _the_error(tap, kind, one)
+    tap.stop()
+
+
+def test_open_requests(fresh_server, tracer):
+    """A request without an answer is shown as open when asked, and exported as incomplete at the end."""
+    server = fresh_server("python")
+    tap = tracer("-p", server.pid, "-o", "json")
+    one = path("slow")
+    with Raw(server.port) as raw:
+        raw.get(one)
+        raw.until(b"beginning")
+        os.kill(tap.pid, signal.SIGUSR1)
+        wait_until(lambda: one in tap.stderr, 5, "the open request on stderr")
+        closing = tap.stop()
+    span, = tap.spans()
+    assert span.path == one and span.attributes["spantap.incomplete"] is True
+    check.assert_balance(closing, 1)
+
+
+@pytest.fixture
+def run(binary, folder, kernel_before, tracer_pids):
+    """run(*ARGS, env=..., before=()): (exit code, stdout, stderr) of a tracer that ends by itself at once."""
+    def call(*args, env=None, before=(), program=binary):
+        popen = subprocess.Popen([*map(str, before), str(program), *map(str, args)], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env={**os.environ, **(env or {})})
+        tracer_pids.append(popen.pid)
+        try:
+            out, err = popen.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.communicate()
+            raise
+        return popen.returncode, out, err
+    return call
+
+
+def _dead_pid():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    return gone.pid
+
+
+def _assert_said(result, code, *words):
+    """One line on stderr, which names the thing; nothing on stdout."""
+    got, out, err = result
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert got == code and out == "" and len(lines) == 1, result
+    assert lines[0].startswith("spantap: "), result
+    assert all(word.lower() in lines[0].lower() for word in words), (words, lines)
+
+
+def test_no_such_pid(run):
+    pid = _dead_pid()
+    _assert_said(run("-p", pid, "-o", "json"), 1, str(pid))
+
+
+WRONG_USAGE = [
+    (["-p", "seven"], ["seven"]),
+    (["-p", "-1"], ["-1"]),
+    (["-p", "1", "-o", "nosuch"], ["nosuch"]),
+    (["-p", "1", "-o", "zipkin:not a url"], ["not a url"]),
+    (["-p", "1", "-e", "nosuch"], ["nosuch"]),
+    (["-p", "1", "--sample", "2"], ["2"]),
+    (["-p", "1", "-t", "soon"], ["soon"]),
+    (["-p", "1", "--rung", "nosuch"], ["nosuch"]),
+    (["-a", "--port", "70000"], ["70000"]),
+    (["-p", "1", "--filter", "status ="], ["filter"]),
+    (["--nosuch"], ["nosuch"]),
+    (["nosuch"], ["nosuch"]),
+    (["replay"], ["replay"]),
+    ([], ["-p"]),
+]
+
+
+@pytest.mark.parametrize("args, words", WRONG_USAGE, ids=lambda x: " ".join(x) or "nothing")
+def test_wrong_usage(args, words, run):
+    _assert_said(run(*args), 2, *words)
+
+
+def test_without_root(run, binary, session_dir):
+    """It says which capabilities it wants, for those who would rather grant them."""
+    copy = session_dir / "spantap-copy"
+    shutil.copy(binary, copy)
+    copy.chmod(0o755)
+    nobody = [find("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
+    _assert_said(run("-a", "-o", "none", before=nobody, program=copy), 1, "CAP_BPF", "CAP_PERFMON")
+
+
+def test_command_that_is_not_there(run):
+    _assert_said(run("-o", "json", "--", "/nonexistent/program"), 1, "/nonexistent/program")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a recording at all\n", bytes(4096)])
+def test_broken_recording(content, run, folder):
+    broken = folder / "broken.rec"
+    broken.write_bytes(content)
+    _assert_said(run("replay", broken), 1, str(broken), "offset")
+
+
+def test_recording_that_is_not_there(run, folder):
+    _assert_said(run("replay", folder / "none.rec"), 1, "none.rec")
+
+
+def test_file_that_cannot_be_written(run, start_server):
+    server = start_server("nginx")
+    _assert_said(run("-p", server.pid, "-o", "file:/nonexistent/spans"), 1, "/nonexistent/spans")
+
+
+@pytest.mark.parametrize("name, value", [
+    ("OTEL_BSP_SCHEDULE_DELAY", "banana"), ("OTEL_BSP_MAX_QUEUE_SIZE", "-3"),
+    ("OTEL_TRACES_SAMPLER", "nosuch"), ("OTEL_RESOURCE_ATTRIBUTES", "novalue"),
+])
+def test_malformed_environment(name, value, start_server, start_client, tracer):
+    """A warning and the default, as the specification says; tracing goes on."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "-o", "json", env={name: value})
+    requests = plan.mixed(10)
+    results = start_client("curl").run(server.base, requests)
+    tap.wait_spans(10)
+    tap.stop()
+    assert name in tap.stderr
+    check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+
+
+def test_collector_that_is_not_there(start_server, start_client, tracer):
+    """Tracing goes on, spans wait, and then are counted as lost."""
+    server, url = start_server("nginx"), f"http://127.0.0.1:{free_port()}"
+    tap = tracer("-p", server.pid, "-o", f"otlp:{url}")
+    start_client("curl").run(server.base, plan.mixed(20))
+    wait_until(lambda: url.rpartition(":")[2] in tap.stderr.partition("hooks:")[2].partition("\n")[2], 10,
+               "a word about the collector")
+    closing = tap.stop(codes=(0, 1))
+    assert (closing.requests, closing.spans, closing.lost) == (20, 0, 20)
+
+
+def test_collector_that_comes_later(start_server, start_client, tracer, folder):
+    """The spans have waited for it."""
+    server, inner = start_server("nginx"), folder / "collector"
+    inner.mkdir()
+    collector = Collector(inner)
+    collector.stop()
+    tap = tracer("-p", server.pid, "-o", f"otlp:{collector.url()}", "-o", "json")
+    start_client("curl").run(server.base, plan.mixed(20))
+    sent = tap.wait_spans(20)
+    collector.start()
+    try:
+        assert len(collector.spans([s.span_id for s in sent], 20)) == 20
+        assert tap.stop().lost == 0
+    finally:
+        collector.stop()
+
+
+@pytest.fixture
+def tiny_disk(folder):
+    """A file system of 64 KiB."""
+    where = folder / "tiny"
+    where.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", where], check=True, timeout=10)
+    yield where
+    subprocess.run(["umount", "-l", where], check=True, timeout=10)
+
+
+def test_full_disk(tiny_disk, start_server, tracer):
+    server = start_server("nginx")
+    target = tiny_disk / "spans.json"
+    tap = tracer("-p", server.pid, "-o", f"file:{target}")
+    assert load.Load(server.port, 2000).wait()["failed"] == 0
+    closing = tap.stop(codes=(0, 1))
+    assert closing.lost > 0
+    check.assert_balance(closing, 2000)
+    said = [line for line in tap.stderr.splitlines() if "No space left" in line]
+    assert said and all(str(target) in line for line in said) and len(said) < 10, tap.stderr
+
+
+def test_target_ends(fresh_server, start_client, tracer):
+    """With the last traced process the tracer has nothing to wait for."""
+    server = fresh_server("go")
+    tap = tracer("-p", server.pid, "-o", "json")
+    requests = plan.mixed(10)
+    results = start_client("curl").run(server.base, requests)
+    os.kill(server.pid, signal.SIGTERM)
+    assert tap.wait() == 0
+    check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signals_flush(signum, start_server, start_client, tracer):
+    """With a batch's whole delay still ahead."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "-o", "json", env={"OTEL_BSP_SCHEDULE_DELAY": "60000"})
+    requests = plan.mixed(20)
+    results = start_client("curl").run(server.base, requests)
+    os.kill(tap.pid, signum)
+    assert tap.wait() == 0
+    check.assert_spans(tap.spans(), "SERVER", requests, results, server)

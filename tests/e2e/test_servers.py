@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Exactly one SERVER span per request of every real server, one CLIENT span per request of every real client."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import check, clients, plan, servers
+from harness.proc import find, wait_until
+
+REQUESTS = 50
+
+
+@pytest.mark.parametrize("client_name", clients.ALL)
+@pytest.mark.parametrize("server_name", servers.ALL)
+def test_both_sides(server_name, client_name, start_server, start_client, tracer):
+    server, client = start_server(server_name), start_client(client_name)
+    requests = plan.mixed(REQUESTS, server.lacks)
+    tap = tracer("-p", f"{server.pid},{client.pid}", "-o", "json")
+    results = client.run(server.base, requests)
+    wanted = 2 * REQUESTS + (REQUESTS if server.via else 0)
+    tap.wait_spans(wanted)
+    closing = tap.stop()
+    spans = tap.spans()
+    check.assert_spans(spans, "SERVER", requests, results, server)
+    check.assert_spans(spans, "CLIENT", requests, results, server)
+    if server.via:
+        check.assert_spans(spans, "CLIENT", requests, results, server.via)
+    assert len(spans) == wanted
+    assert (closing.requests, closing.spans, closing.lost) == (wanted, wanted, 0)
+    pids = check.tree_pids(server.pid)
+    assert {s.resource["process.pid"] for s in check.on_port(spans, "SERVER", server.port)} <= pids
+    assert {s.resource["process.pid"] for s in check.on_port(spans, "CLIENT", server.port)} == {client.pid}
+
+
+@pytest.mark.parametrize("server_name", servers.ALL)
+def test_server_alone(server_name, start_server, start_client, tracer):
+    server = start_server(server_name)
+    requests = plan.mixed(REQUESTS, server.lacks)
+    tap = tracer("-p", server.pid, "-o", "json")
+    results = start_client("requests").run(server.base, requests)
+    tap.wait_spans(REQUESTS, "SERVER")
+    tap.stop()
+    check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+    assert len(tap.spans("SERVER")) == REQUESTS
+    assert len(tap.spans("CLIENT")) == (REQUESTS if server.via else 0)
+
+
+def test_client_alone(start_server, start_client, tracer):
+    server, client = start_server("go"), start_client("requests")
+    requests = plan.mixed(REQUESTS)
+    tap = tracer("-p", client.pid, "-o", "json")
+    results = client.run(server.base, requests)
+    tap.wait_spans(REQUESTS)
+    tap.stop()
+    check.assert_spans(tap.spans(), "CLIENT", requests, results, server)
+    assert len(tap.spans()) == REQUESTS
+
+
+def test_both_ends_of_a_proxy(start_server, start_client, tracer):
+    """nginx's own request to the server behind it is a CLIENT span there and a SERVER span here."""
+    proxy = start_server("nginx_proxy")
+    requests = plan.mixed(REQUESTS, proxy.lacks)
+    tap = tracer("-p", f"{proxy.pid},{proxy.via.pid}", "-o", "json")
+    results = start_client("go").run(proxy.base, requests)
+    tap.wait_spans(3 * REQUESTS)
+    tap.stop()
+    spans = tap.spans()
+    check.assert_spans(spans, "SERVER", requests, results, proxy)
+    for kind in ("CLIENT", "SERVER"):
+        check.assert_spans(spans, kind, requests, results, proxy.via)
+    assert len(spans) == 3 * REQUESTS
+
+
+WHO = {
+    "port": lambda server: ["-a", "--port", server.port],
+    "port alone": lambda server: ["--port", server.port],
+    "comm": lambda server: ["--comm", "gohttp"],
+    "exe": lambda server: ["--exe", os.readlink(f"/proc/{server.pid}/exe")],
+    "exe glob": lambda server: ["--exe", "*/gohttp"],
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_who(who, start_server, start_client, tracer):
+    """The client starts after the attach: with a pattern it is seen from its first request on."""
+    server = start_server("go")
+    tap = tracer(*WHO[who](server), "-o", "json")
+    requests = plan.mixed(REQUESTS)
+    results = start_client("go").run(server.base, requests)
+    tap.wait_spans(2 * REQUESTS)
+    tap.stop()
+    for kind in ("SERVER", "CLIENT"):
+        check.assert_spans(tap.spans(), kind, requests, results, server)
+
+
+def test_command(start_server, tracer, folder):
+    """`-- COMMAND` is traced from its first request on, and its exit code is ours."""
+    server = start_server("go")
+    urls = [server.base + f"/items/9{i}" for i in range(3)]
+    script = f"{find('curl')} -qs {' '.join(urls)} >{folder / 'answers'}; exit 7"
+    tap = tracer("-o", "json", "--", "sh", "-c", script, wait=False)
+    assert tap.wait(20) == 7
+    check.assert_one_each(tap.spans("CLIENT"), ["/items/90", "/items/91", "/items/92"], "CLIENT spans")
+    assert (folder / "answers").read_text() == "item 90\nitem 91\nitem 92\n"
+
+
+def test_children_to_come(fresh_server, start_client, tracer):
+    """Workers that are forked after the attach are of the traced process too."""
+    server = fresh_server("gunicorn_sync")
+    tap = tracer("-p", server.pid, "-o", "json")
+    before, after = plan.mixed(20), plan.mixed(20)
+    results = start_client("curl").run(server.base, before)
+    old = check.tree_pids(server.pid) - {server.pid}
+    for pid in old:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: len(check.tree_pids(server.pid) - {server.pid} - old) >= len(old), 10, "new workers")
+    results += start_client("curl").run(server.base, after)
+    tap.wait_spans(40)
+    tap.stop()
+    check.assert_spans(tap.spans(), "SERVER", before + after, results, server)
+
+
+def test_without_children(start_server, start_client, tracer):
+    """nginx's parent serves nothing itself."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "--no-children", "-o", "json")
+    start_client("curl").run(server.base, plan.mixed(20))
+    closing = tap.stop()
+    assert tap.spans() == [] and closing.requests == 0
+
+
+@pytest.mark.limit(20)
+def test_first_span_is_soon(start_server, tracer):
+    """300 ms from the program's start to a span on screen: a client that never stops asking is there all the time."""
+    server = start_server("nginx")
+    asking = subprocess.Popen(["sh", "-c", f"while :; do {find('curl')} -qs -o /dev/null {server.base}/items/1; done"],
+                              start_new_session=True)
+    try:
+        took = []
+        for _ in range(5):
+            tap = tracer("-p", server.pid, "-o", "json", env={"OTEL_BSP_SCHEDULE_DELAY": "0"}, wait=False)
+            wait_until(tap.spans, 10, "a first span")
+            took.append(time.monotonic() - tap.started)
+            tap.stop()
+    finally:
+        os.killpg(asking.pid, signal.SIGKILL)
+        asking.wait(5)
+    # The least of five: the machine's noise adds to a time and never takes from it.
+    assert min(took) < 0.3, took
