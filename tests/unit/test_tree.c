@@ -107,7 +107,7 @@ static const char *value(const struct words *w, const char *key)
 
 static uint64_t time_of(const char *z)
 {
-	uint64_t ns;
+	uint64_t ns = 0;
 
 	if (!z || st_units__duration(st_str_of(z), &ns))
 		fail_msg("no time: %s", z ? z : "(none)");
