@@ -36,6 +36,10 @@ part_main() {
 	name=$1 result=$2
 	shift 2
 	cd "$parts_dir/$name"
+	if [ -n "${PART_BUILD_INTO:-}" ]; then
+		build "$PART_BUILD_INTO"
+		return
+	fi
 	entry=$cache_dir/$name-$(part_key build.sh "$@")
 	if [ ! -e "$entry/$result" ]; then
 		exec 9>"$cache_dir/.lock"
@@ -50,13 +54,21 @@ part_build() {
 	say "building $name"
 	rm -rf "$entry" "$entry.new"
 	mkdir -p "$entry.new"
-	(build "$entry.new") >"$cache_dir/$name.log" 2>&1 9>&- || {
+	# `set -e` is off inside a command that `||` follows, so build runs in a shell of its own.
+	status=0
+	build_shell "$entry.new" >"$cache_dir/$name.log" 2>&1 9>&- || status=$?
+	[ $status = 0 ] || {
 		tail -n 30 "$cache_dir/$name.log" >&2
 		die "$name: build failed, the whole log is in $cache_dir/$name.log"
 	}
 	[ -e "$entry.new/$result" ] || die "$name: the build made no $result"
 	mv "$entry.new" "$entry"
 	say "built $name in $(($(date +%s) - started)) s"
+}
+
+# The part's script once more, this time to do the work: it sources this file, defines build, and calls part_main.
+build_shell() {
+	PART_BUILD_INTO=$1 bash "$parts_dir/$name/build.sh"
 }
 
 # go_tool : the path of a Go compiler that is new enough (1.24), PATH's or the test environment's own.
