@@ -10,6 +10,9 @@ prefix ?= /usr/local
 ARGS ?=
 
 CC := gcc
+# V=1 shows the commands
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1) $(2)')
 CLANG := $(firstword $(shell command -v clang-19 clang-18 clang-17 clang-16 clang-15 clang 2>/dev/null) clang)
 BPFTOOL := $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
 
@@ -30,33 +33,38 @@ SKEL := $(B)/gen/direct.skel.h $(B)/gen/probe.skel.h
 all: $(B)/spantap
 
 $(B)/spantap: $(B)/user/main.o $(B)/libspantap.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/libspantap.a: $(OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
-	$(CC) -I$(B)/gen -O2 -g -c $< -o $@
+	$(Q)$(CC) -I$(B)/gen -O2 -g -c $< -o $@
 
 $(B)/gen/%.pb-c.c: user/export/proto/%.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(@D) -Iuser/export/proto $<
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(@D) -Iuser/export/proto $<
 
 # The same BPF source twice: typed arguments, and probe reads (see bpf/maps.h).
 $(B)/bpf/direct.bpf.o: BPF_VARIANT :=
 $(B)/bpf/probe.bpf.o: BPF_VARIANT := -DST_PROBE
 $(B)/bpf/%.bpf.o: bpf/spantap.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) $(BPF_VARIANT) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_VARIANT) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name st_$* > $@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name st_$* > $@.tmp && mv $@.tmp $@
 
 $(filter $(B)/user/kern/%,$(OBJ)): | $(SKEL)
 $(filter $(B)/user/export/%,$(OBJ)): | $(PROTO_C)
@@ -68,7 +76,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libspantap.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $< $(B)/libspantap.a -lcmocka $(LDLIBS) -o $@
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $< $(B)/libspantap.a -lcmocka $(LDLIBS) -o $@
 
 unit: $(UNIT)
 

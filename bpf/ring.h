@@ -5,11 +5,6 @@
 
 #include "maps.h"
 
-/* Values of st_ctl.sleeping. */
-#define ST_AWAKE 0
-#define ST_ASLEEP 1 /* wake at the next record */
-#define ST_NAPPING 2 /* wake only when a ring fills */
-
 struct st_cursor {
 	struct st_cpu *cpu;
 	void *ring;
@@ -44,13 +39,13 @@ static __always_inline __u64 st_wake_flags(struct st_cursor *cur)
 {
 	__u32 sleeping = ctl.sleeping;
 
-	if (sleeping == ST_AWAKE)
+	if (sleeping == ST_SLEEP_NOT)
 		return BPF_RB_NO_WAKEUP;
 	/* The query costs more than the check: every 16th record is often enough. */
-	if (sleeping == ST_NAPPING &&
+	if (sleeping == ST_SLEEP_NAP &&
 	    ((cur->cpu->seq & 15) || bpf_ringbuf_query(cur->ring, BPF_RB_AVAIL_DATA) < cfg.ring_wake))
 		return BPF_RB_NO_WAKEUP;
-	ctl.sleeping = ST_AWAKE;
+	ctl.sleeping = ST_SLEEP_NOT;
 	cur->cpu->counter[ST_C_WAKEUPS]++;
 	return BPF_RB_FORCE_WAKEUP;
 }

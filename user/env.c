@@ -172,7 +172,7 @@ static void apply_terminal(struct st_export_config *x)
 	x->file_keep = 5;
 }
 
-static bool sampler_takes_ratio(enum st_sampler s)
+static bool sampler_takes_ratio(enum st_sampler_kind s)
 {
 	return s == ST_SAMPLER_RATIO || s == ST_SAMPLER_PARENT_RATIO;
 }
@@ -194,7 +194,7 @@ static void apply_sampler(struct st_config *c)
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (name == names[i])
-			c->sampler = (enum st_sampler)i;
+			c->sampler = (enum st_sampler_kind)i;
 	/* "Invalid or unrecognized input MUST be logged and MUST be otherwise ignored." */
 	if (arg && sampler_takes_ratio(c->sampler) &&
 	    (st_units__double(st_str_of(arg), &ratio) || ratio < 0 || ratio > 1)) {

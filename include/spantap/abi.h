@@ -208,9 +208,16 @@ struct st_hist {
 	__u32 bucket[ST_HIST_BUCKETS];
 };
 
-/* State of the reader, in an mmapable one-element array. */
+/* Values of st_ctl.sleeping. */
+enum st_sleep {
+	ST_SLEEP_NOT = 0,
+	ST_SLEEP_DEEP = 1, /* wake the reader at the next record */
+	ST_SLEEP_NAP = 2,  /* wake it only when a ring fills */
+};
+
+/* State of the reader, shared. */
 struct st_ctl {
-	__u32 sleeping;	 /* [user] 1: wake me at the next record */
+	__u32 sleeping;	 /* [user] enum st_sleep */
 	__u32 stopping;	 /* [user] 1: capture nothing any more */
 	__u32 mode;	 /* [user] enum st_mode of new connections */
 	__u32 pad;

@@ -16,7 +16,7 @@ enum st_command {
 	ST_CMD_VERSION = 5,
 };
 
-enum st_sampler {
+enum st_sampler_kind {
 	ST_SAMPLER_ALWAYS_ON = 0,
 	ST_SAMPLER_ALWAYS_OFF = 1,
 	ST_SAMPLER_RATIO = 2,
@@ -49,7 +49,7 @@ struct st_config {
 	const char *filter;	 /* --filter EXPR */
 	uint64_t min_ns;	 /* -t: only spans at least this long */
 	uint64_t duration_ns;	 /* --duration: end after this; 0: never */
-	enum st_sampler sampler; /* OTEL_TRACES_SAMPLER, --sample */
+	enum st_sampler_kind sampler; /* OTEL_TRACES_SAMPLER, --sample */
 	double sample_ratio;	 /* 1.0 */
 	const char *record;	 /* --record FILE */
 	const char *replay;	 /* replay FILE */

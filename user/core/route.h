@@ -11,7 +11,7 @@
  * Writes the template of a path (no query) to out (ST_ROUTE_MAX bytes), not NUL-terminated:
  * segments that are numbers, UUIDs, hashes, dates, e-mail addresses, base64 or long tokens become
  * {id}, {uuid}, {hash}, {date}, {email}, {token}. Returns its length. *replaced says whether any
- * segment was replaced. A path longer than fits ends in a whole segment, then "/*".
+ * segment was replaced. A path longer than fits ends in a whole segment, then a slash and a star.
  */
 uint32_t st_route__template(struct st_str path, char *out, bool *replaced);
 

@@ -296,8 +296,7 @@ static int attach_chosen(struct st_plan *p)
 
 static void undo(struct st_plan *p, const struct st_plan_ops *ops, void *ctx)
 {
-	while (p->link_cnt)
-		bpf_link__destroy(p->link[--p->link_cnt]);
+	st_plan__detach(p);
 	ops->discard(ctx);
 	bpf_object__close(p->obj);
 	p->obj = NULL;
@@ -391,12 +390,17 @@ int st_plan__run(const struct st_bpf_config *cfg, int rung, const struct st_plan
 	return 0;
 }
 
+void st_plan__detach(struct st_plan *p)
+{
+	while (p->link_cnt)
+		bpf_link__destroy(p->link[--p->link_cnt]);
+}
+
 void st_plan__free(struct st_plan *p)
 {
 	if (!p)
 		return;
-	while (p->link_cnt)
-		bpf_link__destroy(p->link[--p->link_cnt]);
+	st_plan__detach(p);
 	bpf_object__close(p->obj);
 	free(p);
 }

@@ -21,6 +21,8 @@ struct st_plan_ops {
 int st_plan__run(const struct st_bpf_config *cfg, int rung, const struct st_plan_ops *ops,
 		 void *ctx, struct st_plan **out);
 void st_plan__free(struct st_plan *p);
+/* Takes every link away. */
+void st_plan__detach(struct st_plan *p);
 
 const struct st_tracer_need *st_plan__need(const struct st_plan *p, enum st_need need);
 const char *st_plan__rungs(const struct st_plan *p);

@@ -27,7 +27,6 @@ struct st_tracer {
 	uint64_t *procs;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
-	int epoll_fd;
 	int any_ring;
 	int ring_fd[ST_MAX_CPUS];
 	uint32_t ring_cnt; /* highest CPU number plus one */
@@ -164,23 +163,17 @@ static int make_rings(struct st_tracer *t, bool *online)
 
 static int place_ring(struct st_tracer *t, uint32_t cpu)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
 	int fd = t->ring_fd[cpu];
 
 	if (fd < 0)
 		return 0;
-	if (bpf_map_update_elem(map_fd(t, "rings"), &cpu, &fd, BPF_ANY))
-		return -errno;
-	return epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+	return bpf_map_update_elem(map_fd(t, "rings"), &cpu, &fd, BPF_ANY) ? -errno : 0;
 }
 
 static int place_rings(struct st_tracer *t)
 {
 	int err = 0;
 
-	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (t->epoll_fd < 0)
-		return -errno;
 	for (uint32_t i = 0; !err && i < t->ring_cnt; i++)
 		err = place_ring(t, i);
 	return err ? err : st_rings__new(t->ring_fd, t->ring_cnt, t->ring_sz, &t->rings);
@@ -218,9 +211,6 @@ static void discard(void *ctx)
 	unmap(t->ctl, t->ctl_sz);
 	unmap(t->slots, t->slots_sz);
 	unmap(t->procs, t->procs_sz);
-	if (t->epoll_fd >= 0)
-		close(t->epoll_fd);
-	t->epoll_fd = -1;
 	t->rings = NULL;
 	t->ctl = NULL;
 	t->slots = NULL;
@@ -253,7 +243,6 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 
 	if (!t)
 		return -ENOMEM;
-	t->epoll_fd = -1;
 	memset(t->ring_fd, 0xff, sizeof(t->ring_fd));
 	if (n < 0) {
 		free(t);
@@ -319,9 +308,23 @@ void st_tracer__free_slot(struct st_tracer *t, uint32_t slot)
 	bpf_map_update_elem(map_fd(t, "free_slots"), NULL, &slot, BPF_ANY);
 }
 
-int st_tracer__epoll_fd(const struct st_tracer *t)
+/*
+ * Edge-triggered: records that came without a wake-up must not end a nap, which they would if
+ * readiness alone counted.
+ */
+int st_tracer__watch(struct st_tracer *t, int epoll_fd)
 {
-	return t->epoll_fd;
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+	for (uint32_t i = 0; i < t->ring_cnt; i++)
+		if (t->ring_fd[i] >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, t->ring_fd[i], &ev))
+			return -errno;
+	return 0;
+}
+
+void st_tracer__detach(struct st_tracer *t)
+{
+	st_plan__detach(t->plan);
 }
 
 struct st_ctl *st_tracer__ctl(struct st_tracer *t)
@@ -341,6 +344,13 @@ void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state)
 	diff = (int64_t)state - (int64_t)((*w >> shift) & 3);
 	if (diff)
 		__atomic_fetch_add(w, (uint64_t)diff << shift, __ATOMIC_RELAXED);
+}
+
+uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)
+{
+	if (tgid >> 5 >= t->proc_words)
+		return ST_PROC_IGNORED;
+	return (uint32_t)(t->procs[tgid >> 5] >> ((tgid & 31) * 2)) & 3;
 }
 
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])

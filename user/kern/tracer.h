@@ -42,12 +42,15 @@ struct st_rings *st_tracer__rings(struct st_tracer *t);
 struct st_slot *st_tracer__slots(struct st_tracer *t, uint32_t *cnt);
 /* Gives a slot back to the kernel; it must not be used by user space any more. */
 void st_tracer__free_slot(struct st_tracer *t, uint32_t slot);
-/* A descriptor that is readable when the kernel woke the reader. */
-int st_tracer__epoll_fd(const struct st_tracer *t);
+/* Adds the rings to an epoll set: it wakes when the kernel wakes the reader. 0 or -errno. */
+int st_tracer__watch(struct st_tracer *t, int epoll_fd);
+/* Takes every hook away; maps and rings stay. */
+void st_tracer__detach(struct st_tracer *t);
 struct st_ctl *st_tracer__ctl(struct st_tracer *t);
 
 /* enum st_proc_state of a thread group. */
 void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
+uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid);
 
 /* Sum over the CPUs; ST_C_MAX values. */
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX]);

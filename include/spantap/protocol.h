@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What a protocol parser is. One protocol is one file in user/protocols/ and one row in its table.
+ * A parser sees the bytes of both directions of a connection, in order, with holes said aloud; it
+ * opens an exchange for each request and closes it when the response has ended. It never blocks,
+ * reads no clock and owns nothing but its state, which is zeroed memory of the size it asks for.
+ */
+#ifndef SPANTAP_PROTOCOL_H
+#define SPANTAP_PROTOCOL_H
+
+#include "spantap/abi.h"
+#include "spantap/span.h"
+
+/* Who talks to whom. Texts are NUL-terminated as well. */
+struct st_conn_info {
+	uint64_t id;
+	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */
+	uint16_t local_port;
+	uint16_t peer_port;
+	uint8_t role; /* enum st_role, by who connected; UNKNOWN for old connections */
+	uint8_t local_len;
+	uint8_t peer_len;
+	char local[110]; /* address without port, or path */
+	char peer[110];
+};
+
+#define ST_XCHG_PRIV 192
+#define ST_XCHG_MEM 832
+
+/* A request and its response. Made by st_flow__open, gone with st_flow__close. */
+struct st_xchg {
+	struct st_xchg *next; /* opened later on the same connection */
+	uint64_t start_ns;    /* CLOCK_MONOTONIC: first byte of the request */
+	uint64_t conn_id;
+	uint64_t end_ns;      /* last byte of the response */
+	uint32_t turn;	      /* in which the request began */
+	uint32_t nth;	      /* request of that turn, from 0 */
+	uint32_t tgid;
+	uint32_t tid;
+	uint8_t role; /* enum st_role */
+	bool answered;	 /* a final response has begun */
+	bool incomplete; /* bytes of it were not seen */
+	bool shown;	 /* as open, to the user */
+	struct st_str error_type; /* static text; empty: no error */
+	const struct st_conn_info *conn;
+	char *more; /* memory beyond mem, owned */
+	uint32_t more_len;
+	uint32_t more_cap;
+	uint32_t mem_len;
+	_Alignas(8) uint8_t priv[ST_XCHG_PRIV]; /* the protocol's, zeroed */
+	char mem[ST_XCHG_MEM];
+};
+
+/*
+ * Copies bytes into the exchange; they live as long as it does. At most 64 KiB per exchange: an
+ * empty slice is returned when that is full or memory runs out.
+ */
+struct st_str st_xchg__keep(struct st_xchg *x, struct st_str s);
+
+/* Bytes of one direction, contiguous, and when they moved. */
+struct st_chunk {
+	const uint8_t *p;
+	uint32_t len;
+	uint64_t pos;	   /* stream position of p[0] */
+	uint64_t first_ns; /* when p[0] moved */
+	uint64_t time_ns;  /* when the last byte moved */
+	uint32_t tgid;	   /* who moved p[0] */
+	uint32_t tid;
+	uint32_t turn; /* in which p[0] moved */
+};
+
+struct st_flow;
+
+struct st_proto_ops {
+	const char *name; /* the word of -e */
+	uint8_t id;	  /* goes into st_slot.proto; not 0 */
+	uint32_t state_sz;
+	/* First bytes of a turn: 1 a request, 2 a response, 0 too few, -EPROTO not mine. */
+	int (*detect)(struct st_bytes first);
+	/*
+	 * Bytes at the position that was wanted. Returns the position wanted next: chunk's own
+	 * when more bytes are needed to go on (they are kept and come again with more behind
+	 * them), beyond its end to skip what is not needed. *chunk is const; at most 64 KiB are
+	 * kept.
+	 */
+	uint64_t (*data)(struct st_flow *f, enum st_dir dir, const struct st_chunk *c);
+	/* Bytes from..to of a direction will never come. */
+	void (*gap)(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to);
+	/*
+	 * It is known that bytes up to pos have moved, the last ones at time_ns. over: what this
+	 * side had to say is over, since the other side has begun to speak or the last chunk's end
+	 * was seen.
+	 */
+	void (*moved)(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over);
+	/* No more bytes in this direction. */
+	void (*eof)(struct st_flow *f, enum st_dir dir, uint64_t time_ns);
+	/* Turns were lost; first_dir is the direction of the first one. Returns how many requests. */
+	uint32_t (*lost)(struct st_flow *f, uint32_t turns, enum st_dir first_dir, uint64_t time_ns);
+	/* The connection is gone: closes every open exchange with that error. */
+	void (*closed)(struct st_flow *f, uint64_t time_ns, struct st_str error_type);
+	/*
+	 * Name and attributes of a closed exchange; *fallback gets the name to use when the service
+	 * has too many. Slices may point into x and into static memory.
+	 */
+	void (*span)(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+};
+
+/* A connection as its parser sees it. */
+struct st_flow {
+	const struct st_proto_ops *ops;
+	void *state;
+	const struct st_conn_info *info;
+	struct st_xchg *first; /* open exchanges, oldest first */
+	struct st_xchg *last;
+	uint32_t open_cnt;
+	uint8_t role; /* enum st_role by protocol; set by the parser */
+	uint8_t dir_req; /* enum st_dir of requests */
+};
+
+/*
+ * Opens an exchange whose request begins with this chunk. NULL when too many are open on the
+ * connection or in all (counted as a lost request).
+ */
+struct st_xchg *st_flow__open(struct st_flow *f, const struct st_chunk *c);
+/* The exchange has ended: its span is made and it is gone. */
+void st_flow__close(struct st_flow *f, struct st_xchg *x, uint64_t end_ns);
+/* The oldest open exchange without a final response, or NULL. */
+struct st_xchg *st_flow__unanswered(const struct st_flow *f);
+/*
+ * A message's body goes on until `end` (or ST_EXPECT_CHUNKED): moved() is called when it has
+ * passed, without a record for each call. Valid for the turn under way; 0 takes it back.
+ */
+void st_flow__expect(struct st_flow *f, enum st_dir dir, uint64_t end);
+/* What is captured of this connection from now on. */
+void st_flow__mode(struct st_flow *f, enum st_mode mode);
+/* A response came whose request was never seen, or bytes that are no message: counted. */
+void st_flow__stray(struct st_flow *f);
+
+/* All protocols, ended by NULL; user/protocols/table.c. */
+extern const struct st_proto_ops *const st_protocols[];
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Inside the core: a connection, its two streams, and the tables that hold them. */
+#ifndef ST_CORE_CONN_H
+#define ST_CORE_CONN_H
+
+#include "core/core.h"
+#include "core/route.h"
+#include "lib/buf.h"
+
+#define ST_KEEP_MAX (ST_HEAD_MAX + 4096u)
+#define ST_PIPELINE_MAX 256u
+#define ST_UNKNOWN_TURNS 6u
+
+struct st_stream {
+	uint64_t next;	   /* position that the parser wants next */
+	uint64_t first_ns; /* of the first byte kept */
+	uint32_t first_tgid, first_tid, first_turn;
+	bool synced;
+	struct st_buf kept; /* bytes from next on that were not enough yet */
+};
+
+struct st_conn {
+	struct st_flow flow; /* first: st_flow__* find the connection by it */
+	struct st_core *core;
+	uint64_t id;
+	uint32_t slot;
+	uint32_t turn; /* last one seen */
+	uint8_t last_dir;
+	uint8_t unknown_turns;
+	bool off;
+	struct st_stream stream[2];
+	/* a body whose end is awaited */
+	bool queued; /* on the core's list */
+	uint8_t await_dir;
+	uint32_t await_turn;
+	uint64_t await_end;
+	struct st_conn *await_next;
+	struct st_conn *free_next;
+	struct st_conn_info info;
+	_Alignas(16) uint8_t state[256]; /* the parser's */
+};
+
+#define ST_NAMES_RESOURCES 4096u
+
+struct st_core {
+	struct st_core_config cfg;
+	struct st_core_stats stats;
+	struct st_conn **conns; /* by slot */
+	struct st_conn *free_conns;
+	struct st_conn *awaiting;
+	struct st_xchg *free_xchgs;
+	uint32_t free_xchg_cnt;
+	struct {
+		struct st_names *names;
+		uint32_t generation;
+	} names[ST_NAMES_RESOURCES]; /* by resource index */
+	struct st_span span; /* the one being made */
+	char name[ST_ROUTE_MAX + 64];
+};
+
+/* conn.c */
+struct st_conn *st_conn__get(struct st_core *c, const struct st_rec *rec);
+void st_conn__drop(struct st_conn *n);
+
+/* stream.c: one record's bytes, and positions that are known. */
+void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
+void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over);
+void st_stream__reset(struct st_stream *s);
+
+/* xchg.c */
+void st_xchg__free_all(struct st_core *c);
+
+/* finish.c: the span of a closed exchange, and of a connect that failed. */
+void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x);
+void st_core__failed_connect(struct st_core *c, const struct st_rec *rec,
+			     const struct st_conn_info *info);
+void st_core__accept_overflow(struct st_core *c, const struct st_rec *rec,
+			      const struct st_conn_info *info);
+
+/* addr.c: fills family, ports and texts. */
+void st_conn_info__set(struct st_conn_info *i, const struct st_open *o);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Records by kind. */
+#include "core/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/conn.h"
+
+#define DEFAULT_XCHGS 65536u
+#define DEFAULT_NAMES 1000u
+
+struct st_core *st_core__new(const struct st_core_config *cfg)
+{
+	struct st_core *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->cfg = *cfg;
+	if (!c->cfg.max_xchgs)
+		c->cfg.max_xchgs = DEFAULT_XCHGS;
+	if (!c->cfg.max_names)
+		c->cfg.max_names = DEFAULT_NAMES;
+	c->conns = calloc(cfg->max_conns, sizeof(*c->conns));
+	if (!c->conns) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void free_conn(struct st_conn *n)
+{
+	st_buf__free(&n->stream[ST_RX].kept);
+	st_buf__free(&n->stream[ST_TX].kept);
+	free(n);
+}
+
+void st_core__free(struct st_core *c)
+{
+	if (!c)
+		return;
+	st_core__settle(c); /* empties the list of the awaiting ones */
+	for (uint32_t i = 0; i < c->cfg.max_conns; i++) {
+		struct st_conn *n = c->conns[i];
+
+		if (!n)
+			continue;
+		while (n->flow.first) {
+			struct st_xchg *x = n->flow.first;
+
+			n->flow.first = x->next;
+			free(x->more);
+			free(x);
+		}
+		free_conn(n);
+	}
+	while (c->free_conns) {
+		struct st_conn *n = c->free_conns;
+
+		c->free_conns = n->free_next;
+		free_conn(n);
+	}
+	for (uint32_t i = 0; i < ST_NAMES_RESOURCES; i++)
+		st_names__free(c->names[i].names);
+	st_xchg__free_all(c);
+	free(c->conns);
+	free(c);
+}
+
+/*
+ * Turns of which no record came. They alternate, so their number and the first one's direction
+ * say how many requests were among them.
+ */
+static void lost_turns(struct st_conn *n, uint32_t turns, uint64_t now_ns)
+{
+	struct st_core *c = n->core;
+	enum st_dir first = (enum st_dir)!n->last_dir;
+	uint32_t lost;
+
+	for (int d = 0; d < 2; d++)
+		st_stream__reset(&n->stream[d]);
+	if (n->flow.ops)
+		lost = n->flow.ops->lost(&n->flow, turns, first, now_ns);
+	else
+		lost = (turns + 1) / 2;
+	c->stats.lost_requests += lost;
+	c->stats.requests += lost;
+}
+
+/* An old connection's first record tells where its count of turns stands, not what was lost. */
+static void count_turns(struct st_conn *n, const struct st_rec *rec)
+{
+	uint32_t seen = rec->flags & ST_F_TURN ? n->turn + 1 : n->turn;
+
+	if (rec->turn > seen && !n->off)
+		lost_turns(n, rec->turn - seen, rec->time_ns);
+	n->turn = rec->turn;
+}
+
+static void on_data(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn *n = st_conn__get(c, rec);
+	enum st_dir dir = (enum st_dir)rec->dir;
+
+	if (!n || n->off)
+		return;
+	count_turns(n, rec);
+	n->last_dir = rec->dir;
+	if (rec->flags & ST_F_TURN) {
+		st_stream__moved(n, (enum st_dir)!dir, rec->opp_pos, rec->opp_time_ns, true);
+		n->await_end = 0;
+	}
+	if (!(rec->flags & ST_F_CONT) && rec->last_ns)
+		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
+	if (rec->len)
+		st_stream__data(n, dir, rec);
+	if (n->await_end && !n->queued)
+		st_flow__expect(&n->flow, (enum st_dir)n->await_dir, n->await_end);
+}
+
+static void on_open(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn *n = st_conn__get(c, rec);
+
+	if (n)
+		st_conn_info__set(&n->info, (const struct st_open *)(rec + 1));
+}
+
+static void on_end(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn *n = st_conn__get(c, rec);
+
+	if (n && n->turn == rec->turn)
+		st_stream__moved(n, (enum st_dir)rec->dir, rec->pos, rec->last_ns, true);
+}
+
+static struct st_str close_reason(const struct st_rec *rec)
+{
+	switch (rec->err) {
+	case ECONNRESET:
+		return ST_STR("ECONNRESET");
+	case EPIPE:
+		return ST_STR("EPIPE");
+	case ETIMEDOUT:
+		return ST_STR("ETIMEDOUT");
+	}
+	if (rec->flags & ST_F_EXITING)
+		return ST_STR("process_exited");
+	return ST_STR("connection_closed");
+}
+
+static void on_closed(struct st_conn *n, const struct st_rec *rec)
+{
+	struct st_core *c = n->core;
+	uint64_t id = n->id;
+
+	if (n->flow.ops)
+		n->flow.ops->closed(&n->flow, rec->time_ns, close_reason(rec));
+	st_conn__drop(n);
+	if (c->cfg.ops.gone)
+		c->cfg.ops.gone(c->cfg.ctx, rec->slot, id);
+}
+
+static void on_state(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn *n = st_conn__get(c, rec);
+	enum st_dir dir = (enum st_dir)rec->dir;
+
+	if (!n)
+		return;
+	count_turns(n, rec);
+	if (rec->opp_time_ns)
+		st_stream__moved(n, (enum st_dir)!dir, rec->opp_pos, rec->opp_time_ns, false);
+	if (rec->last_ns)
+		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
+	if (rec->what == ST_STATE_CLOSED) {
+		on_closed(n, rec);
+		return;
+	}
+	if (n->flow.ops && !n->off &&
+	    (rec->what == ST_STATE_PEER_FIN || rec->what == ST_STATE_OWN_FIN))
+		n->flow.ops->eof(&n->flow, dir, rec->last_ns ? rec->last_ns : rec->time_ns);
+}
+
+static void on_address(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn_info info = {0};
+
+	st_conn_info__set(&info, (const struct st_open *)(rec + 1));
+	if (rec->kind == ST_REC_CONNECT)
+		st_core__failed_connect(c, rec, &info);
+	else
+		st_core__accept_overflow(c, rec, &info);
+}
+
+int st_core__feed(struct st_core *c, const struct st_rec *rec)
+{
+	if (rec->dir > ST_TX || rec->len > rec->payload_sz)
+		return -EINVAL;
+	c->stats.records++;
+	switch (rec->kind) {
+	case ST_REC_DATA:
+		on_data(c, rec);
+		return 0;
+	case ST_REC_END:
+		on_end(c, rec);
+		return 0;
+	case ST_REC_STATE:
+		on_state(c, rec);
+		return 0;
+	case ST_REC_OPEN:
+		if (rec->len < sizeof(struct st_open))
+			return -EINVAL;
+		on_open(c, rec);
+		return 0;
+	case ST_REC_CONNECT:
+	case ST_REC_OVERFLOW:
+		if (rec->len < sizeof(struct st_open))
+			return -EINVAL;
+		on_address(c, rec);
+		return 0;
+	case ST_REC_EXEC:
+	case ST_REC_EXIT:
+		if (c->cfg.ops.process)
+			c->cfg.ops.process(c->cfg.ctx, rec);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+void st_core__settle(struct st_core *c)
+{
+	struct st_conn *n = c->awaiting;
+
+	c->awaiting = NULL;
+	while (n) {
+		struct st_conn *next = n->await_next;
+
+		n->queued = false;
+		n->await_next = NULL;
+		if (!n->id) {
+			n->free_next = c->free_conns;
+			c->free_conns = n;
+		} else if (n->await_end && c->cfg.ops.expect) {
+			c->cfg.ops.expect(c->cfg.ctx, n->slot, n->id, (enum st_dir)n->await_dir,
+					  n->await_end, n->await_turn);
+		}
+		n = next;
+	}
+}
+
+void st_core__end(struct st_core *c, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < c->cfg.max_conns; i++) {
+		struct st_conn *n = c->conns[i];
+
+		if (!n || !n->flow.ops)
+			continue;
+		while (n->flow.first) {
+			n->flow.first->incomplete = true;
+			st_flow__close(&n->flow, n->flow.first, now_ns);
+		}
+	}
+}
+
+void st_core__set_epoch_off(struct st_core *c, int64_t off_ns)
+{
+	c->cfg.epoch_off_ns = off_ns;
+}
+
+bool st_core__knows(const struct st_core *c, uint32_t slot, uint64_t conn_id)
+{
+	return slot < c->cfg.max_conns && c->conns[slot] && c->conns[slot]->id == conn_id;
+}
+
+static void describe_open(struct st_conn *n, struct st_xchg *x, struct st_open_request *r)
+{
+	struct st_span *s = &n->core->span;
+	struct st_str fallback;
+
+	s->attr_cnt = 0;
+	n->flow.ops->span(x, s, &fallback);
+	*r = (struct st_open_request){
+		.start_ns = x->start_ns,
+		.tgid = x->tgid,
+		.role = x->role,
+		.name = s->name,
+		.conn = x->conn,
+	};
+}
+
+uint32_t st_core__each_open(struct st_core *c, uint64_t before_ns, bool once, st_open_fn fn,
+			    void *ctx)
+{
+	struct st_open_request r;
+	uint32_t cnt = 0;
+
+	if (!c->stats.open)
+		return 0;
+	for (uint32_t i = 0; i < c->cfg.max_conns; i++) {
+		struct st_conn *n = c->conns[i];
+
+		if (!n)
+			continue;
+		for (struct st_xchg *x = n->flow.first; x; x = x->next) {
+			if (x->start_ns >= before_ns || (once && x->shown))
+				continue;
+			x->shown = x->shown || once;
+			cnt++;
+			describe_open(n, x, &r);
+			fn(ctx, &r);
+		}
+	}
+	return cnt;
+}
+
+void st_core__stats(const struct st_core *c, struct st_core_stats *out)
+{
+	*out = c->stats;
+}

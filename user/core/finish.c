@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* From a closed exchange to a span: identity, times, name, the attributes of every protocol. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "core/conn.h"
+#include "spantap/keys.h"
+
+/* splitmix64's finaliser: a bijection whose output bits depend on all input bits. */
+static uint64_t mix(uint64_t v)
+{
+	v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	v = (v ^ (v >> 27)) * 0x94d049bb133111ebULL;
+	return v ^ (v >> 31);
+}
+
+/*
+ * Ids are functions of the connection, the turn and the request's place in it, under a key that is
+ * random per run: the kernel can compute the same ones without asking.
+ */
+static void set_ids(const struct st_core *c, struct st_span *s, uint64_t conn_id, uint32_t turn,
+		    uint32_t nth)
+{
+	uint64_t v = mix(c->cfg.id_key[0] ^ conn_id) + ((uint64_t)turn << 16 | (nth & 0xffff));
+	uint64_t span = mix(v ^ c->cfg.id_key[1]), hi = mix(span + c->cfg.id_key[0]);
+	uint64_t lo = mix(hi ^ v);
+
+	/* All-zero ids are invalid (W3C Trace Context 3.2.2.3). */
+	span |= !span;
+	lo |= !lo;
+	memcpy(s->span_id, &span, 8);
+	memcpy(s->trace_id, &hi, 8);
+	memcpy(s->trace_id + 8, &lo, 8);
+}
+
+static void begin(struct st_core *c, uint32_t tgid, uint64_t start_ns, uint64_t end_ns, uint8_t role)
+{
+	struct st_span *s = &c->span;
+
+	memset(s, 0, offsetof(struct st_span, attrs));
+	s->start_ns = start_ns + (uint64_t)c->cfg.epoch_off_ns;
+	s->end_ns = end_ns + (uint64_t)c->cfg.epoch_off_ns;
+	s->kind = role == ST_ROLE_CLIENT ? ST_KIND_CLIENT : ST_KIND_SERVER;
+	s->flags = 1 | 0x100; /* sampled; bit 8: whether the parent is remote is known */
+	s->resource = c->cfg.ops.resource(c->cfg.ctx, tgid, end_ns);
+}
+
+static struct st_names *names_of(struct st_core *c, const struct st_resource *r)
+{
+	uint32_t i = r->index;
+
+	if (i >= ST_NAMES_RESOURCES)
+		return NULL;
+	if (c->names[i].generation != r->generation || !c->names[i].names) {
+		st_names__free(c->names[i].names);
+		c->names[i].names = st_names__new(c->cfg.max_names);
+		c->names[i].generation = r->generation;
+	}
+	return c->names[i].names;
+}
+
+static void limit_name(struct st_core *c, struct st_span *s, struct st_str fallback)
+{
+	struct st_names *names = names_of(c, s->resource);
+
+	if (!fallback.len || (names && st_names__admit(names, s->name)))
+		return;
+	s->name = fallback;
+	c->stats.name_overflow++;
+}
+
+static void add_peer(struct st_span *s, const struct st_conn_info *i)
+{
+	if (i->peer_len)
+		st_span_str(s, ST_KEY(network_peer_address), st_str(i->peer, i->peer_len));
+	if (i->peer_port)
+		st_span_int(s, ST_KEY(network_peer_port), i->peer_port);
+	if (i->family == AF_UNIX)
+		st_span_str(s, ST_KEY(network_transport), ST_STR("unix"));
+}
+
+static void emit(struct st_core *c)
+{
+	c->stats.spans++;
+	c->cfg.ops.span(c->cfg.ctx, &c->span);
+}
+
+void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x)
+{
+	struct st_span *s = &c->span;
+	struct st_str fallback = {0};
+
+	begin(c, x->tgid, x->start_ns, x->end_ns, x->role);
+	set_ids(c, s, x->conn_id, x->turn, x->nth);
+	ops->span(x, s, &fallback);
+	add_peer(s, x->conn);
+	if (x->incomplete) {
+		st_span_bool(s, ST_KEY(spantap_incomplete), true);
+		c->stats.incomplete++;
+	}
+	if (x->error_type.len) {
+		s->status = ST_STATUS_ERROR;
+		if (!st_span_find(s, ST_KEY(error_type)))
+			st_span_str(s, ST_KEY(error_type), x->error_type);
+	}
+	limit_name(c, s, fallback);
+	emit(c);
+}
+
+static struct st_str connect_error(uint16_t err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+		return ST_STR("ECONNREFUSED");
+	case ETIMEDOUT:
+		return ST_STR("ETIMEDOUT");
+	case EHOSTUNREACH:
+		return ST_STR("EHOSTUNREACH");
+	case ENETUNREACH:
+		return ST_STR("ENETUNREACH");
+	case ECONNRESET:
+		return ST_STR("ECONNRESET");
+	}
+	return ST_STR("connect_failed");
+}
+
+static void address_span(struct st_core *c, const struct st_rec *rec, struct st_str address,
+			 uint16_t port)
+{
+	struct st_span *s = &c->span;
+
+	set_ids(c, s, rec->conn_id, rec->turn, 0xffff);
+	st_span_str(s, ST_KEY(server_address), address);
+	st_span_int(s, ST_KEY(server_port), port);
+	st_span_str(s, ST_KEY(network_transport), ST_STR("tcp"));
+	s->status = ST_STATUS_ERROR;
+	c->stats.requests++;
+}
+
+void st_core__failed_connect(struct st_core *c, const struct st_rec *rec,
+			     const struct st_conn_info *info)
+{
+	begin(c, rec->tgid, rec->last_ns ? rec->last_ns : rec->time_ns, rec->time_ns,
+	      ST_ROLE_CLIENT);
+	c->span.name = ST_STR("connect");
+	address_span(c, rec, st_str(info->peer, info->peer_len), info->peer_port);
+	st_span_str(&c->span, ST_KEY(error_type), connect_error(rec->err));
+	c->stats.connect_failures++;
+	emit(c);
+}
+
+void st_core__accept_overflow(struct st_core *c, const struct st_rec *rec,
+			      const struct st_conn_info *info)
+{
+	begin(c, rec->tgid, rec->time_ns, rec->time_ns, ST_ROLE_SERVER);
+	c->span.name = ST_STR("accept");
+	address_span(c, rec, st_str(info->local, info->local_len), info->local_port);
+	st_span_str(&c->span, ST_KEY(error_type), ST_STR("accept_queue_full"));
+	c->stats.accept_overflows++;
+	emit(c);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* One direction's bytes: overlaps trimmed, holes said, short pieces kept until they suffice. */
+#include <errno.h>
+
+#include "core/conn.h"
+
+void st_stream__reset(struct st_stream *s)
+{
+	s->synced = false;
+	s->next = 0;
+	st_buf__reset(&s->kept);
+}
+
+static void gap_to(struct st_conn *n, enum st_dir dir, uint64_t pos)
+{
+	struct st_stream *s = &n->stream[dir];
+
+	st_buf__reset(&s->kept);
+	if (n->flow.ops)
+		n->flow.ops->gap(&n->flow, dir, s->next, pos);
+	n->core->stats.gaps++;
+	s->next = pos;
+}
+
+static void off(struct st_conn *n)
+{
+	n->core->stats.unknown_conns++;
+	st_flow__mode(&n->flow, ST_MODE_OFF);
+}
+
+/* Finds the protocol by the first bytes of a turn. Returns 1 when found, 0 for more bytes. */
+static int detect(struct st_conn *n, const struct st_chunk *c)
+{
+	int undecided = 0;
+
+	for (int i = 0; st_protocols[i]; i++) {
+		int rc = st_protocols[i]->detect(st_bytes(c->p, c->len));
+
+		if (rc > 0) {
+			n->flow.ops = st_protocols[i];
+			return 1;
+		}
+		undecided |= rc == 0;
+	}
+	return undecided ? 0 : -EPROTO;
+}
+
+/* Hands bytes to the parser as long as it takes some. Returns how many it is done with. */
+static uint32_t parse(struct st_conn *n, enum st_dir dir, struct st_chunk c)
+{
+	struct st_stream *s = &n->stream[dir];
+	uint32_t used = 0;
+
+	while (c.len && !n->off) {
+		uint64_t want = n->flow.ops->data(&n->flow, dir, &c);
+
+		if (want == c.pos)
+			return used;
+		s->next = want;
+		if (want - c.pos >= c.len)
+			return used + c.len;
+		c.p += want - c.pos;
+		c.len -= (uint32_t)(want - c.pos);
+		used += (uint32_t)(want - c.pos);
+		c.pos = want;
+		c.first_ns = c.time_ns;
+	}
+	return used + c.len;
+}
+
+static void keep(struct st_conn *n, struct st_stream *s, const struct st_chunk *c, uint32_t used)
+{
+	if (used >= c->len) {
+		st_buf__reset(&s->kept);
+		return;
+	}
+	if (s->kept.len) {
+		/* c lies in the kept bytes already. */
+		if (used)
+			memmove(s->kept.p, s->kept.p + used, c->len - used);
+		s->kept.len = c->len - used;
+		return;
+	}
+	s->first_ns = used ? c->time_ns : c->first_ns;
+	s->first_tgid = c->tgid;
+	s->first_tid = c->tid;
+	s->first_turn = c->turn;
+	if (!st_buf__put(&s->kept, c->p + used, c->len - used)) {
+		st_buf__reset(&s->kept);
+		n->core->stats.gaps++;
+		s->next = c->pos + c->len;
+	}
+}
+
+static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
+{
+	struct st_stream *s = &n->stream[dir];
+	uint32_t used;
+	int rc;
+
+	if (s->kept.len) {
+		if (!st_buf__put(&s->kept, c->p, c->len)) {
+			gap_to(n, dir, c->pos + c->len);
+			return;
+		}
+		c->p = s->kept.p;
+		c->len = (uint32_t)s->kept.len;
+		c->pos = s->next;
+		c->first_ns = s->first_ns;
+		c->tgid = s->first_tgid;
+		c->tid = s->first_tid;
+		c->turn = s->first_turn;
+	}
+	if (!n->flow.ops) {
+		rc = detect(n, c);
+		if (rc < 0) {
+			st_buf__reset(&s->kept);
+			s->synced = false;
+			if (++n->unknown_turns >= ST_UNKNOWN_TURNS)
+				off(n);
+			return;
+		}
+		if (!rc) {
+			keep(n, s, c, 0);
+			return;
+		}
+		st_flow__mode(&n->flow, ST_MODE_HEAD);
+	}
+	used = parse(n, dir, *c);
+	keep(n, s, c, used);
+}
+
+void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec)
+{
+	struct st_stream *s = &n->stream[dir];
+	struct st_chunk c = {
+		.p = (const uint8_t *)(rec + 1),
+		.len = rec->len,
+		.pos = rec->pos,
+		.first_ns = rec->time_ns,
+		.time_ns = rec->time_ns,
+		.tgid = rec->tgid,
+		.tid = rec->tid,
+		.turn = rec->turn,
+	};
+	uint64_t want;
+
+	if (!s->synced) {
+		s->synced = true;
+		s->next = c.pos;
+	}
+	want = s->next + s->kept.len;
+	if (c.pos > want) {
+		gap_to(n, dir, c.pos);
+	} else if (c.pos < want) {
+		/* Sent again after a partial send, or the rest of a body that is skipped. */
+		if (want - c.pos >= c.len)
+			return;
+		c.p += want - c.pos;
+		c.len -= (uint32_t)(want - c.pos);
+		c.pos = want;
+	}
+	if (c.len)
+		feed(n, dir, &c);
+}
+
+void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
+{
+	struct st_stream *s = &n->stream[dir];
+
+	if (!n->flow.ops || n->off || !s->synced)
+		return;
+	if (pos > s->next + s->kept.len)
+		gap_to(n, dir, pos);
+	n->flow.ops->moved(&n->flow, dir, pos, time_ns, over);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kern/tracer.h"
+#include "lib/clock.h"
+
+#define HOUSEKEEPING_NS ST_NSEC_PER_SEC
+
+/* Ends that the slots told: fed after the call that asked, like any other record. */
+#define TOLD_MAX 1024u
+
+struct st_pipeline {
+	const struct st_config *cfg;
+	struct st_tracer *tracer; /* NULL in a replay */
+	struct st_slot *slots;
+	uint32_t slot_cnt;
+	struct st_core *core;
+	struct st_outputs *outputs;
+	struct st_registry *registry;
+	struct st_recorder *recorder;
+	struct st_rec *told; /* TOLD_MAX */
+	uint32_t told_cnt;
+	uint64_t next_housekeeping_ns;
+	st_process_fn process_fn;
+	void *process_ctx;
+};
+
+static void on_span(void *ctx, const struct st_span *s)
+{
+	st_outputs__span(((struct st_pipeline *)ctx)->outputs, s);
+}
+
+static const struct st_resource *on_resource(void *ctx, uint32_t tgid, uint64_t now_ns)
+{
+	return st_registry__get(((struct st_pipeline *)ctx)->registry, (int)tgid, now_ns);
+}
+
+static void on_new_resource(void *ctx, int tgid, const struct st_resource *res)
+{
+	struct st_pipeline *p = ctx;
+	uint32_t head[2] = {(uint32_t)tgid, 0};
+	struct st_buf packed = st_buf__init(ST_RECORDING_BLOCK_MAX / 2);
+
+	if (p->recorder && !st_resource__pack(res, &packed))
+		st_recorder__item(p->recorder, ST_ITEM_RESOURCE, head, sizeof(head), packed.p,
+				  packed.len);
+	st_buf__free(&packed);
+}
+
+static void on_forget(void *ctx, const struct st_resource *res)
+{
+	st_outputs__forget(((struct st_pipeline *)ctx)->outputs, res);
+}
+
+/* The slot of a connection that still is its owner. */
+static struct st_slot *slot_of(struct st_pipeline *p, uint32_t slot, uint64_t conn_id)
+{
+	struct st_slot *s;
+
+	if (slot >= p->slot_cnt)
+		return NULL;
+	s = &p->slots[slot];
+	return __atomic_load_n(&s->conn_id, __ATOMIC_ACQUIRE) == conn_id ? s : NULL;
+}
+
+/* "0 CRLF CRLF" ends the last call, after a line's end or alone in it. */
+static bool is_last_chunk(uint64_t tail)
+{
+	return tail >> 24 == 0x0a0d0a0d30ULL &&
+	       ((tail >> 16 & 0xff) == '\n' || (tail >> 16 & 0xff) == 0);
+}
+
+static void tell_end(struct st_pipeline *p, const struct st_slot *s, uint32_t slot, enum st_dir dir,
+		     uint64_t pos, uint64_t time_ns, uint32_t turn)
+{
+	if (p->told_cnt == TOLD_MAX)
+		return; /* the next turn's record tells as well */
+	p->told[p->told_cnt++] = (struct st_rec){
+		.time_ns = st_clock__mono_ns(),
+		.conn_id = s->conn_id,
+		.pos = pos,
+		.last_ns = time_ns,
+		.slot = slot,
+		.turn = turn,
+		.kind = ST_REC_END,
+		.dir = (uint8_t)dir,
+	};
+}
+
+/*
+ * The core waits for a body's end. It is stored for the kernel to watch, then the slot is read
+ * back: either the kernel sees the store before it moves on, or this sees what it moved.
+ */
+static void on_expect(void *ctx, uint32_t slot, uint64_t conn_id, enum st_dir dir, uint64_t end,
+		      uint32_t turn)
+{
+	struct st_pipeline *p = ctx;
+	struct st_slot *s = slot_of(p, slot, conn_id);
+	struct st_slot_dir *d;
+	uint64_t pos, time_ns;
+	bool over;
+
+	/* A later turn has begun: its record says when this one ended. */
+	if (!s || __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn)
+		return;
+	d = &s->dir[dir];
+	__atomic_store_n(&d->expect_end, end, __ATOMIC_SEQ_CST);
+	pos = __atomic_load_n(&d->pos, __ATOMIC_SEQ_CST);
+	time_ns = __atomic_load_n(&d->time_ns, __ATOMIC_ACQUIRE);
+	if (end == ST_EXPECT_CHUNKED)
+		over = is_last_chunk(__atomic_load_n(&d->tail, __ATOMIC_ACQUIRE)) &&
+		       !(s->flags & ST_SLOT_SENDING);
+	else
+		over = pos >= end;
+	if (__atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn)
+		over = false;
+	else if (!over)
+		return;
+	__atomic_store_n(&d->expect_end, 0, __ATOMIC_RELEASE);
+	if (over)
+		tell_end(p, s, slot, dir, pos, time_ns, turn);
+}
+
+static void on_mode(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto)
+{
+	struct st_slot *s = slot_of(ctx, slot, conn_id);
+
+	if (!s)
+		return;
+	s->proto = proto;
+	__atomic_store_n(&s->mode, (uint8_t)mode, __ATOMIC_RELEASE);
+}
+
+static void on_gone(void *ctx, uint32_t slot, uint64_t conn_id)
+{
+	struct st_pipeline *p = ctx;
+
+	if (p->tracer && slot_of(p, slot, conn_id))
+		st_tracer__free_slot(p->tracer, slot);
+}
+
+/* comm[16], then the arguments, NUL separated. */
+static void on_exec(struct st_pipeline *p, const struct st_rec *rec)
+{
+	const char *comm = (const char *)(rec + 1);
+	struct st_str args = {0};
+
+	if (rec->len < 16)
+		return;
+	if (rec->len > 16)
+		args = st_str(comm + 16, rec->len - 16u);
+	st_registry__exec(p->registry, (int)rec->tgid, st_str(comm, strnlen(comm, 16)),
+			  (struct st_str){0}, args);
+}
+
+static void on_process(void *ctx, const struct st_rec *rec)
+{
+	struct st_pipeline *p = ctx;
+
+	if (rec->kind == ST_REC_EXEC)
+		on_exec(p, rec);
+	else
+		st_registry__exit(p->registry, (int)rec->tgid, rec->time_ns);
+	if (p->process_fn)
+		p->process_fn(p->process_ctx, rec);
+}
+
+static int make_core(struct st_pipeline *p, const struct st_item_start *start)
+{
+	struct st_core_config cc = {
+		.ops = {.span = on_span, .resource = on_resource, .process = on_process},
+		.ctx = p,
+		.max_conns = start->max_conns,
+		.id_key = {start->id_key[0], start->id_key[1]},
+		.epoch_off_ns = start->epoch_off_ns,
+	};
+
+	if (p->tracer) {
+		cc.ops.expect = on_expect;
+		cc.ops.mode = on_mode;
+		cc.ops.gone = on_gone;
+	}
+	p->core = st_core__new(&cc);
+	return p->core ? 0 : -ENOMEM;
+}
+
+static int make_stages(struct st_pipeline *p, const struct st_item_start *start)
+{
+	int err = st_outputs__new(p->cfg, &p->outputs);
+
+	if (err)
+		return err;
+	p->registry = st_registry__new(p->cfg, 0);
+	p->told = calloc(TOLD_MAX, sizeof(*p->told));
+	if (!p->registry || !p->told)
+		return -ENOMEM;
+	st_registry__on_forget(p->registry, on_forget, p);
+	st_registry__on_new(p->registry, on_new_resource, p);
+	if (p->tracer)
+		p->slots = st_tracer__slots(p->tracer, &p->slot_cnt);
+	else
+		st_registry__set_offline(p->registry);
+	err = make_core(p, start);
+	if (!err && p->cfg->record && p->tracer)
+		err = st_recorder__new(p->cfg->record, start, &p->recorder);
+	return err;
+}
+
+int st_pipeline__new(const struct st_config *cfg, const struct st_item_start *start,
+		     struct st_tracer *t, struct st_pipeline **out)
+{
+	struct st_pipeline *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->cfg = cfg;
+	p->tracer = t;
+	err = make_stages(p, start);
+	if (err) {
+		st_pipeline__free(p, 0, 0);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+void st_pipeline__record(struct st_pipeline *p, const struct st_rec *rec)
+{
+	st_recorder__record(p->recorder, rec);
+	st_core__feed(p->core, rec);
+}
+
+void st_pipeline__settle(struct st_pipeline *p)
+{
+	st_core__settle(p->core);
+	for (uint32_t i = 0; i < p->told_cnt; i++)
+		st_pipeline__record(p, &p->told[i]);
+	p->told_cnt = 0;
+}
+
+uint64_t st_pipeline__tick(struct st_pipeline *p, uint64_t now_ns)
+{
+	uint64_t next = st_outputs__tick(p->outputs, now_ns);
+
+	if (now_ns >= p->next_housekeeping_ns) {
+		st_registry__tick(p->registry, now_ns);
+		st_recorder__flush(p->recorder);
+		p->next_housekeeping_ns = now_ns + HOUSEKEEPING_NS;
+	}
+	return next;
+}
+
+void st_pipeline__end(struct st_pipeline *p, uint64_t now_ns)
+{
+	st_core__end(p->core, now_ns);
+}
+
+void st_pipeline__set_clock(struct st_pipeline *p, int64_t epoch_off_ns)
+{
+	st_recorder__item(p->recorder, ST_ITEM_CLOCK, &epoch_off_ns, sizeof(epoch_off_ns), NULL, 0);
+	st_core__set_epoch_off(p->core, epoch_off_ns);
+}
+
+void st_pipeline__on_process(struct st_pipeline *p, st_process_fn fn, void *ctx)
+{
+	p->process_fn = fn;
+	p->process_ctx = ctx;
+}
+
+struct st_core *st_pipeline__core(struct st_pipeline *p)
+{
+	return p->core;
+}
+
+struct st_outputs *st_pipeline__outputs(struct st_pipeline *p)
+{
+	return p->outputs;
+}
+
+struct st_registry *st_pipeline__registry(struct st_pipeline *p)
+{
+	return p->registry;
+}
+
+void st_pipeline__free(struct st_pipeline *p, uint64_t now_ns, uint64_t deadline_ns)
+{
+	if (!p)
+		return;
+	st_recorder__free(p->recorder, now_ns);
+	if (p->outputs)
+		st_outputs__flush(p->outputs, deadline_ns);
+	if (p->outputs)
+		st_outputs__report(p->outputs);
+	st_core__free(p->core);
+	st_registry__free(p->registry);
+	st_outputs__free(p->outputs);
+	free(p->told);
+	free(p);
+}

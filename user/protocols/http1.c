@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "protocols/http1.h"
+
+#include <errno.h>
+
+enum part {
+	HEAD = 0, /* at the start of a message, or within its head */
+	AWAIT,	  /* in a body whose end is known */
+	CHUNKED,  /* in a chunked body, every byte seen so far */
+	BLIND,	  /* in a chunked body of which bytes were not seen */
+	UNTIL_EOF,
+	OPAQUE, /* upgraded: not HTTP any more */
+};
+
+struct half {
+	uint8_t part; /* enum part */
+	bool owned;   /* x is the exchange of the message under way */
+	uint64_t body_start;
+	uint64_t body_end; /* AWAIT */
+	struct st_xchg *x;
+	struct st_http1_chunks chunks;
+};
+
+struct http1 {
+	struct half half[2]; /* by enum st_dir */
+	uint32_t last_turn;  /* numbers the requests of a turn */
+	bool known;	     /* request direction */
+};
+
+static struct st_http1_capture capture;
+static const struct st_key *capture_keys[ST_HTTP1_CAPTURE_MAX];
+
+void st_http1__capture(const struct st_http1_capture *cap, const struct st_key *const *keys)
+{
+	capture = *cap;
+	for (uint32_t i = 0; i < cap->cnt; i++)
+		capture_keys[i] = keys[i];
+}
+
+const struct st_http1_capture *st_http1__captured(const struct st_key *const **keys)
+{
+	*keys = capture_keys;
+	return &capture;
+}
+
+static bool is_req(const struct st_flow *f, enum st_dir dir)
+{
+	return (uint8_t)dir == f->dir_req;
+}
+
+static struct half *half_of(struct st_flow *f, enum st_dir dir)
+{
+	return &((struct http1 *)f->state)->half[dir];
+}
+
+static void forget(struct st_flow *f, const struct st_xchg *x)
+{
+	for (int d = 0; d < 2; d++)
+		if (half_of(f, d)->x == x)
+			half_of(f, d)->x = NULL;
+}
+
+static void finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
+{
+	forget(f, x);
+	st_flow__close(f, x, end_ns);
+}
+
+/* The message under way in this direction has ended. */
+static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, uint64_t time_ns)
+{
+	struct half *h = half_of(f, dir);
+	struct st_xchg *x = h->x;
+
+	h->part = HEAD;
+	h->x = NULL;
+	if (!is_req(f, dir))
+		st_flow__expect(f, dir, 0);
+	if (!x)
+		return;
+	if (is_req(f, dir)) {
+		st_http1_of(x)->req_body = body_len;
+		st_http1_of(x)->req_body_known = true;
+		return;
+	}
+	st_http1_of(x)->resp_body = body_len;
+	st_http1_of(x)->resp_body_known = true;
+	finish(f, x, time_ns);
+}
+
+static void keep_captured(struct st_xchg *x, const struct st_http1_head *head)
+{
+	struct st_str blank[ST_HTTP1_CAPTURE_MAX] = {{0}}, mem;
+
+	if (!capture.cnt)
+		return;
+	for (uint32_t i = 0; i < capture.cnt; i++)
+		if (head->captured[i].len)
+			blank[i] = st_xchg__keep(x, head->captured[i]);
+	/* Pointers need their alignment: the exchange's memory gives bytes. */
+	st_xchg__keep(x, st_str("\0\0\0\0\0\0\0", (8 - (x->mem_len & 7)) & 7));
+	mem = st_xchg__keep(x, st_str((const char *)blank, capture.cnt * sizeof(blank[0])));
+	if (mem.len && !((uintptr_t)mem.p & 7))
+		st_http1_of(x)->captured = (struct st_str *)(uintptr_t)mem.p;
+}
+
+static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
+				    const struct st_http1_head *head)
+{
+	struct http1 *st = f->state;
+	struct st_xchg *x = st_flow__open(f, c);
+	struct st_http1_xchg *h;
+
+	if (!x)
+		return NULL;
+	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
+	st->last_turn = c->turn;
+	h = st_http1_of(x);
+	h->method = st_xchg__keep(x, head->method);
+	h->target = st_xchg__keep(x, head->target);
+	h->host = st_xchg__keep(x, head->host);
+	h->user_agent = st_xchg__keep(x, head->user_agent);
+	h->version = head->version;
+	keep_captured(x, head);
+	return x;
+}
+
+static void set_direction(struct st_flow *f, enum st_dir dir, bool is_response)
+{
+	struct http1 *st = f->state;
+
+	f->dir_req = is_response ? !dir : dir;
+	f->role = f->dir_req == ST_RX ? ST_ROLE_SERVER : ST_ROLE_CLIENT;
+	st->known = true;
+}
+
+/* Both directions carry something else from here on (RFC 9110 7.8, 9.3.6). */
+static void go_opaque(struct st_flow *f)
+{
+	half_of(f, ST_RX)->part = OPAQUE;
+	half_of(f, ST_TX)->part = OPAQUE;
+	st_flow__mode(f, ST_MODE_OFF);
+}
+
+static uint64_t await(struct st_flow *f, enum st_dir dir, uint64_t end, const struct st_chunk *c)
+{
+	struct half *h = half_of(f, dir);
+
+	h->part = AWAIT;
+	h->body_end = end;
+	/*
+	 * What was received has moved; what is being sent was only announced. A request's end
+	 * decides nothing, so that it need not be awaited.
+	 */
+	if ((dir == ST_RX || is_req(f, dir)) && end <= c->pos + c->len)
+		message_done(f, dir, end - h->body_start, c->time_ns);
+	else
+		st_flow__expect(f, dir, end);
+	return end;
+}
+
+static uint64_t begin_chunked(struct st_flow *f, enum st_dir dir, uint64_t at)
+{
+	struct half *h = half_of(f, dir);
+
+	h->part = CHUNKED;
+	memset(&h->chunks, 0, sizeof(h->chunks));
+	if (!is_req(f, dir))
+		st_flow__expect(f, dir, ST_EXPECT_CHUNKED);
+	return at;
+}
+
+static uint64_t request_body(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
+			     const struct st_http1_head *head, uint64_t at)
+{
+	/* RFC 9112 6.3: transfer codings first, then the length, else there is no body. */
+	if (head->flags & ST_H1_CHUNKED)
+		return begin_chunked(f, dir, at);
+	if (head->flags & ST_H1_HAS_LENGTH)
+		return await(f, dir, at + head->content_length, c);
+	return await(f, dir, at, c);
+}
+
+static bool no_response_body(const struct st_xchg *x, uint16_t status)
+{
+	struct st_str method = {0};
+
+	if (x)
+		method = st_http1_of((struct st_xchg *)(uintptr_t)x)->method;
+	return status == 204 || status == 304 || status < 200 || st_str_eq(method, ST_STR("HEAD"));
+}
+
+static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
+			      const struct st_http1_head *head, uint64_t at)
+{
+	struct half *h = half_of(f, dir);
+
+	if (no_response_body(h->x, head->status))
+		return await(f, dir, at, c);
+	if (head->flags & ST_H1_CHUNKED)
+		return begin_chunked(f, dir, at);
+	if (!(head->flags & ST_H1_TE_OTHER) && (head->flags & ST_H1_HAS_LENGTH))
+		return await(f, dir, at + head->content_length, c);
+	h->part = UNTIL_EOF;
+	return at;
+}
+
+static bool switches(const struct st_xchg *x, const struct st_http1_head *head)
+{
+	if (head->status == 101)
+		return true;
+	return x && head->status / 100 == 2 &&
+	       st_str_eq(st_http1_of((struct st_xchg *)(uintptr_t)x)->method, ST_STR("CONNECT"));
+}
+
+static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
+			    const struct st_http1_head *head, uint64_t at)
+{
+	struct half *h = half_of(f, dir);
+	struct st_xchg *x = st_flow__unanswered(f);
+
+	if (head->status < 200 && head->status != 101)
+		return at; /* interim: the final one follows */
+	if (!x)
+		st_flow__stray(f);
+	h->x = x;
+	if (x) {
+		x->answered = true;
+		st_http1_of(x)->status = head->status;
+	}
+	if (switches(x, head)) {
+		message_done(f, dir, 0, c->time_ns);
+		go_opaque(f);
+		return UINT64_MAX;
+	}
+	return response_body(f, dir, c, head, at);
+}
+
+static uint64_t on_head(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
+{
+	struct half *h = half_of(f, dir);
+	struct http1 *st = f->state;
+	struct st_http1_head head;
+	int n = st_http1_head__parse(st_bytes(c->p, c->len), capture.cnt ? &capture : NULL, &head);
+	uint64_t at;
+
+	if (n == 0)
+		return c->pos;
+	if (n < 0 || (st->known && head.is_response == is_req(f, dir))) {
+		st_flow__stray(f);
+		return c->pos + c->len; /* the next turn begins anew */
+	}
+	if (!st->known)
+		set_direction(f, dir, head.is_response);
+	at = c->pos + (uint64_t)n;
+	h->body_start = at;
+	if (head.is_response)
+		return on_response(f, dir, c, &head, at);
+	h->x = open_request(f, c, &head);
+	return request_body(f, dir, c, &head, at);
+}
+
+static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
+{
+	struct half *h = half_of(f, dir);
+	bool done = false;
+	int64_t used = st_http1_chunks__feed(&h->chunks, st_bytes(c->p, c->len), &done);
+	uint64_t at;
+
+	if (used < 0) {
+		h->part = BLIND;
+		return c->pos + c->len;
+	}
+	at = c->pos + (uint64_t)used;
+	if (done)
+		return await(f, dir, at, c);
+	return at;
+}
+
+static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
+{
+	struct half *h = half_of(f, dir);
+
+	switch (h->part) {
+	case HEAD:
+		return on_head(f, dir, c);
+	case AWAIT:
+		/* Bytes behind the body: the next message has begun, so this one is over. */
+		if (c->pos >= h->body_end) {
+			message_done(f, dir, h->body_end - h->body_start, c->first_ns);
+			return on_head(f, dir, c);
+		}
+		return h->body_end;
+	case CHUNKED:
+		return on_chunked(f, dir, c);
+	case OPAQUE:
+		return UINT64_MAX;
+	default:
+		return c->pos + c->len;
+	}
+}
+
+static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to)
+{
+	struct half *h = half_of(f, dir);
+
+	(void)from;
+	if (h->part == CHUNKED)
+		h->part = BLIND;
+	if (h->part == AWAIT && to > h->body_end && h->x)
+		h->x->incomplete = h->x->incomplete || is_req(f, dir);
+}
+
+static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
+{
+	struct half *h = half_of(f, dir);
+
+	if (h->part == AWAIT && pos >= h->body_end)
+		message_done(f, dir, h->body_end - h->body_start, time_ns);
+	else if (h->part == BLIND && over)
+		message_done(f, dir, pos > h->body_start ? pos - h->body_start : 0, time_ns);
+}
+
+static void cut_off(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
+{
+	struct half *h = half_of(f, dir);
+	struct st_xchg *x = h->x;
+
+	h->part = HEAD;
+	h->x = NULL;
+	if (!x || is_req(f, dir))
+		return;
+	x->error_type = ST_STR("connection_closed");
+	finish(f, x, time_ns);
+}
+
+static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
+{
+	struct half *h = half_of(f, dir);
+
+	switch (h->part) {
+	case UNTIL_EOF:
+	case BLIND:
+		message_done(f, dir, 0, time_ns);
+		break;
+	case AWAIT:
+	case CHUNKED:
+		cut_off(f, dir, time_ns);
+		break;
+	}
+}
+
+static void close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
+		      bool incomplete)
+{
+	while (f->first) {
+		struct st_xchg *x = f->first;
+
+		if (!incomplete && !x->error_type.len)
+			x->error_type = error_type;
+		x->incomplete = x->incomplete || incomplete;
+		finish(f, x, time_ns);
+	}
+}
+
+static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir, uint64_t time_ns)
+{
+	struct http1 *st = f->state;
+
+	close_all(f, time_ns, (struct st_str){0}, true);
+	memset(st->half, 0, sizeof(st->half));
+	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
+}
+
+static void on_closed(struct st_flow *f, uint64_t time_ns, struct st_str error_type)
+{
+	on_eof(f, (enum st_dir)!f->dir_req, time_ns);
+	close_all(f, time_ns, error_type, false);
+}
+
+static int detect(struct st_bytes first)
+{
+	return st_http1_head__detect(first);
+}
+
+const struct st_proto_ops st_proto_http1 = {
+	.name = "http",
+	.id = 1,
+	.state_sz = sizeof(struct http1),
+	.detect = detect,
+	.data = on_data,
+	.gap = on_gap,
+	.moved = on_moved,
+	.eof = on_eof,
+	.lost = on_lost,
+	.closed = on_closed,
+	.span = st_http1__span,
+};

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "protocols/http1.h"
+
+const struct st_proto_ops *const st_protocols[] = {
+	&st_proto_http1,
+	NULL,
+};

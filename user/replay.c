@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "core/recording.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "pipeline.h"
+#include "report.h"
+
+#define FLUSH_NS (10 * ST_NSEC_PER_SEC)
+
+struct replay {
+	const struct st_config *cfg;
+	struct st_pipeline *pipe;
+	struct st_rec *room;
+	uint64_t now_ns; /* of the recording */
+};
+
+static int on_start(struct replay *r, const struct st_item *item)
+{
+	const struct st_item_start *s = (const struct st_item_start *)item->data.p;
+
+	if (r->pipe || item->data.len < sizeof(*s) || !s->max_conns || s->max_conns > 1u << 22)
+		return -EBADMSG;
+	return st_pipeline__new(r->cfg, s, NULL, &r->pipe);
+}
+
+static int on_resource(struct replay *r, const struct st_item *item)
+{
+	const uint32_t *head = (const uint32_t *)item->data.p;
+
+	if (item->data.len < 8)
+		return -EBADMSG;
+	return st_registry__put(st_pipeline__registry(r->pipe), (int)head[0],
+				st_str(item->data.p + 8, item->data.len - 8));
+}
+
+static int on_item(struct replay *r, const struct st_item *item)
+{
+	int err;
+
+	if (item->type == ST_ITEM_START)
+		return on_start(r, item);
+	if (!r->pipe)
+		return -EBADMSG;
+	switch (item->type) {
+	case ST_ITEM_RECORD:
+		err = st_recording__record(item, r->room);
+		if (err)
+			return err;
+		r->now_ns = r->room->time_ns;
+		st_pipeline__record(r->pipe, r->room);
+		return 0;
+	case ST_ITEM_RESOURCE:
+		return on_resource(r, item);
+	case ST_ITEM_CLOCK:
+		if (item->data.len < 8)
+			return -EBADMSG;
+		st_pipeline__set_clock(r->pipe, *(const int64_t *)item->data.p);
+		return 0;
+	case ST_ITEM_END:
+		if (item->data.len < 8)
+			return -EBADMSG;
+		r->now_ns = *(const uint64_t *)item->data.p;
+		return 0;
+	}
+	return 0; /* a later version's item */
+}
+
+static int run_all(struct replay *r, const void *p, size_t len)
+{
+	struct st_recording rec;
+	struct st_item item;
+	int rc = st_recording__open(&rec, p, len);
+
+	if (rc) {
+		st_error("replay %s: %s", r->cfg->replay,
+			 rc == -ENOTSUP ? "a recording of another version of spantap"
+					: "not a recording of spantap (--record makes one)");
+		return rc;
+	}
+	while ((rc = st_recording__next(&rec, &item)) == 1) {
+		rc = on_item(r, &item);
+		if (rc == -EINVAL || rc == -ENOMEM)
+			return rc;
+		if (rc)
+			rec.off = item.off;
+		if (rc)
+			break;
+	}
+	if (rc)
+		st_error("replay %s: broken at byte %zu; what lies before it was replayed",
+			 r->cfg->replay, rec.off);
+	else if (rec.truncated)
+		st_warn("replay %s: the last block is cut at byte %zu (the tracer was killed?)",
+			r->cfg->replay, rec.off);
+	return rc;
+}
+
+static int map_file(const char *path, const void **p, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	*len = err ? 0 : (size_t)st.st_size;
+	*p = "";
+	if (*len) {
+		*p = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (*p == MAP_FAILED)
+			err = -errno;
+	}
+	close(fd);
+	return err;
+}
+
+int st_replay__run(const struct st_config *cfg)
+{
+	struct replay r = {.cfg = cfg, .room = malloc(ST_RECORD_ROOM)};
+	const void *p = "";
+	size_t len = 0;
+	int err = r.room ? map_file(cfg->replay, &p, &len) : -ENOMEM;
+
+	if (err) {
+		st_error("replay %s: %s", cfg->replay, strerror(-err));
+		free(r.room);
+		return ST_EXIT_FAILED;
+	}
+	err = run_all(&r, p, len);
+	if (r.pipe) {
+		st_pipeline__end(r.pipe, r.now_ns);
+		st_pipeline__tick(r.pipe, st_clock__mono_ns());
+		st_report__closing(st_pipeline__core(r.pipe), st_pipeline__outputs(r.pipe), NULL);
+	}
+	st_pipeline__free(r.pipe, r.now_ns, st_clock__mono_ns() + FLUSH_NS);
+	if (len)
+		munmap((void *)(uintptr_t)p, len);
+	free(r.room);
+	return err ? ST_EXIT_FAILED : ST_EXIT_OK;
+}

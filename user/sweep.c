@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "sweep.h"
+
+#include "kern/tracer.h"
+#include "lib/clock.h"
+
+/* A closed slot is left alone for so long: its record may still be in the ring. */
+#define GRACE_NS (100 * ST_NSEC_PER_MSEC)
+
+static uint64_t last_moved(const struct st_slot *s)
+{
+	uint64_t rx = s->dir[ST_RX].time_ns, tx = s->dir[ST_TX].time_ns;
+
+	return rx > tx ? rx : tx;
+}
+
+static void close_slot(struct st_pipeline *p, const struct st_slot *s, uint32_t i, uint64_t now_ns)
+{
+	struct st_rec rec = {
+		.time_ns = now_ns,
+		.conn_id = s->conn_id,
+		.pos = s->dir[ST_TX].pos,
+		.opp_pos = s->dir[ST_RX].pos,
+		.last_ns = s->dir[ST_TX].time_ns,
+		.opp_time_ns = s->dir[ST_RX].time_ns,
+		.slot = i,
+		.tgid = s->owner_tgid,
+		.turn = s->turn,
+		.kind = ST_REC_STATE,
+		.what = ST_STATE_CLOSED,
+		.dir = ST_TX,
+	};
+
+	st_pipeline__record(p, &rec);
+}
+
+void st_sweep__run(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns)
+{
+	static uint64_t lost_before; /* one tracer a process */
+	uint64_t c[ST_C_MAX];
+	struct st_slot *slots;
+	uint32_t cnt;
+
+	if (st_tracer__counters(t, c) || (now_ns && c[ST_C_RING_FULL] == lost_before))
+		return;
+	lost_before = c[ST_C_RING_FULL];
+	if (!lost_before)
+		return;
+	if (!now_ns)
+		now_ns = st_clock__mono_ns() + GRACE_NS;
+	slots = st_tracer__slots(t, &cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct st_slot *s = &slots[i];
+
+		if (s->conn_id && (s->flags & ST_SLOT_CLOSED) && last_moved(s) + GRACE_NS < now_ns)
+			close_slot(p, s, i, now_ns);
+	}
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Attach, then sleep, read and report until it is over. */
+#include "trace.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "pipeline.h"
+#include "report.h"
+#include "sweep.h"
+#include "who.h"
+
+/* While records come, the rings are read this often, without a wake-up for each. */
+#define NAP_NS (8 * ST_NSEC_PER_MSEC)
+#define NAP_BUSY_NS (2 * ST_NSEC_PER_MSEC)
+#define BUSY_RECORDS 2000u
+/* After so many naps without a record the next one wakes the reader. */
+#define EMPTY_NAPS 8u
+#define FLUSH_NS (5 * ST_NSEC_PER_SEC)
+#define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
+#define CLOCK_STEP_NS (10 * ST_NSEC_PER_MSEC)
+
+struct trace {
+	const struct st_config *cfg;
+	struct st_who *who;
+	struct st_tracer *tracer;
+	struct st_pipeline *pipe;
+	struct st_ctl *ctl;
+	struct st_own own;
+	int epoll_fd;
+	int signal_fd;
+	bool stop;
+	uint64_t end_ns; /* --duration */
+	uint64_t next_second_ns;
+	int64_t epoch_off_ns;
+	uint32_t empty_naps;
+};
+
+static void on_record(void *ctx, const struct st_rec *rec)
+{
+	struct trace *t = ctx;
+
+	if (rec->kind == ST_REC_EXEC)
+		st_who__exec(t->who, t->tracer, rec->tgid,
+			     rec->len >= 16 ? (const char *)(rec + 1) : NULL);
+	if (rec->kind != ST_REC_STATE && !st_who__wants(t->who, t->tracer, rec->tgid))
+		return;
+	st_pipeline__record(t->pipe, rec);
+}
+
+static void on_signal(struct trace *t)
+{
+	struct signalfd_siginfo si;
+
+	while (read(t->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGUSR1)
+			st_report__full(st_pipeline__core(t->pipe), st_pipeline__outputs(t->pipe),
+					&t->own);
+		else if (si.ssi_signo == SIGCHLD)
+			t->stop |= st_who__reap(t->who) >= 0;
+		else
+			t->stop = true;
+	}
+}
+
+static int block_signals(struct trace *t)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	t->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (t->signal_fd < 0 || t->epoll_fd < 0)
+		return -errno;
+	return epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, t->signal_fd, &ev) ? -errno : 0;
+}
+
+static int attach(struct trace *t)
+{
+	struct st_tracer_config tc = {
+		.rung = -1,
+		.ring_sz = t->cfg->ring_sz,
+		.max_conns = t->cfg->max_conns,
+	};
+	int err;
+
+	if (t->cfg->rung)
+		tc.rung = st_rung__by_name(t->cfg->rung);
+	st_who__tracer_config(t->who, &tc);
+	tc.timing_only = t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
+			 !t->cfg->record;
+	err = st_tracer__open(&tc, &t->tracer);
+	if (err)
+		return err;
+	t->ctl = st_tracer__ctl(t->tracer);
+	t->own.tracer = t->tracer;
+	return st_tracer__watch(t->tracer, t->epoll_fd);
+}
+
+static int make_pipeline(struct trace *t)
+{
+	struct st_item_start start = {.abi = ST_ABI_VERSION};
+
+	t->epoch_off_ns = st_clock__epoch_offset_ns();
+	start.epoch_off_ns = t->epoch_off_ns;
+	if (getrandom(start.id_key, sizeof(start.id_key), 0) != sizeof(start.id_key))
+		return -errno;
+	st_tracer__slots(t->tracer, &start.max_conns);
+	return st_pipeline__new(t->cfg, &start, t->tracer, &t->pipe);
+}
+
+static void say_hello(struct trace *t)
+{
+	char who[128], out[256];
+
+	st_who__describe(t->who, who, sizeof(who));
+	st_outputs__describe(st_pipeline__outputs(t->pipe), out, sizeof(out));
+	st_info("%s, hooks: %s; sending to %s. Ctrl-C ends.", who, st_tracer__rungs(t->tracer), out);
+}
+
+/* The real-time clock may be set while we run: spans that begin from now on follow it. */
+static void check_clock(struct trace *t)
+{
+	int64_t off = st_clock__epoch_offset_ns(), diff = off - t->epoch_off_ns;
+
+	if (diff < (int64_t)CLOCK_STEP_NS && diff > -(int64_t)CLOCK_STEP_NS)
+		return;
+	t->epoch_off_ns = off;
+	st_pipeline__set_clock(t->pipe, off);
+}
+
+static void every_second(struct trace *t, uint64_t now_ns)
+{
+	if (now_ns < t->next_second_ns)
+		return;
+	t->next_second_ns = now_ns + ST_NSEC_PER_SEC;
+	check_clock(t);
+	st_report__open(st_pipeline__core(t->pipe), now_ns, OPEN_AFTER_NS, true);
+	st_sweep__run(t->pipe, t->tracer, now_ns);
+	if (st_who__all_gone(t->who)) {
+		st_info("the traced processes have ended");
+		t->stop = true;
+	}
+}
+
+static void wait_until(struct trace *t, uint64_t until_ns, uint32_t how)
+{
+	struct epoll_event ev[4];
+	uint64_t now_ns = st_clock__mono_ns();
+	int timeout = -1, n;
+
+	if (until_ns != UINT64_MAX)
+		timeout = until_ns > now_ns ? (int)((until_ns - now_ns) / ST_NSEC_PER_MSEC) + 1 : 0;
+	/*
+	 * The kernel wakes whoever it finds asleep. Said first, then looked once more: a record
+	 * that came in between is seen here, a later one wakes.
+	 */
+	__atomic_store_n(&t->ctl->sleeping, how, __ATOMIC_SEQ_CST);
+	if (how == ST_SLEEP_DEEP && st_rings__pending(st_tracer__rings(t->tracer)))
+		timeout = 0;
+	n = epoll_wait(t->epoll_fd, ev, 4, timeout);
+	__atomic_store_n(&t->ctl->sleeping, ST_SLEEP_NOT, __ATOMIC_SEQ_CST);
+	if (n > 0)
+		on_signal(t);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One round: read what is there, pass time on, then sleep as deep as the traffic allows. */
+static void round_once(struct trace *t)
+{
+	uint64_t n = st_rings__drain(st_tracer__rings(t->tracer), on_record, t), now_ns, next;
+
+	st_pipeline__settle(t->pipe);
+	now_ns = st_clock__mono_ns();
+	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
+	every_second(t, now_ns);
+	if (now_ns >= t->end_ns)
+		t->stop = true;
+	if (t->stop)
+		return;
+	t->empty_naps = n ? 0 : t->empty_naps + 1;
+	if (t->empty_naps < EMPTY_NAPS) {
+		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : NAP_NS)),
+			   ST_SLEEP_NAP);
+		return;
+	}
+	if (st_report__has_open(st_pipeline__core(t->pipe)) || !st_who__is_open_ended(t->who))
+		next = min_u64(next, t->next_second_ns);
+	wait_until(t, next, ST_SLEEP_DEEP);
+}
+
+/* No more records are made; those that were are read, and the requests still open are ended. */
+static void finish(struct trace *t)
+{
+	struct st_core *core = st_pipeline__core(t->pipe);
+	struct st_outputs *outputs = st_pipeline__outputs(t->pipe);
+
+	t->ctl->stopping = 1;
+	for (int i = 0; i < 3 && st_rings__drain(st_tracer__rings(t->tracer), on_record, t); i++)
+		st_pipeline__settle(t->pipe);
+	st_tracer__detach(t->tracer);
+	st_sweep__run(t->pipe, t->tracer, 0);
+	st_pipeline__end(t->pipe, st_clock__mono_ns());
+	st_pipeline__tick(t->pipe, st_clock__mono_ns());
+	st_outputs__flush(outputs, st_clock__mono_ns() + FLUSH_NS);
+	if (!t->cfg->quiet && t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none"))
+		st_report__latency(t->tracer);
+	st_report__closing(core, outputs, &t->own);
+}
+
+static int start(struct trace *t)
+{
+	int err = block_signals(t);
+
+	if (!err)
+		err = st_who__new(t->cfg, &t->who);
+	if (!err)
+		err = attach(t);
+	if (!err)
+		err = make_pipeline(t);
+	if (!err)
+		err = st_who__begin(t->who, t->tracer);
+	return err;
+}
+
+int st_trace__run(const struct st_config *cfg)
+{
+	struct trace t = {
+		.cfg = cfg,
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.own = {.started_ns = st_clock__mono_ns(), .cpu_at_start_ns = 0},
+	};
+	int err = start(&t), code;
+
+	t.end_ns = cfg->duration_ns ? st_clock__mono_ns() + cfg->duration_ns : UINT64_MAX;
+	if (!err) {
+		say_hello(&t);
+		while (!t.stop)
+			round_once(&t);
+		finish(&t);
+	}
+	code = t.who ? st_who__reap(t.who) : -1;
+	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
+	st_tracer__close(t.tracer);
+	st_who__free(t.who);
+	close(t.signal_fd);
+	close(t.epoll_fd);
+	if (err)
+		return err == -EINVAL ? ST_EXIT_USAGE : ST_EXIT_FAILED;
+	return code >= 0 ? code : ST_EXIT_OK;
+}
