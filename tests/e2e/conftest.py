@@ -134,6 +134,7 @@ def _receiver_fixture(cls):
 collector = _receiver_fixture(receivers.Collector)
 jaeger = _receiver_fixture(receivers.Jaeger)
 zipkin = _receiver_fixture(receivers.Zipkin)
+tempo = _receiver_fixture(receivers.Tempo)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 """Requests that fail are spans that say so; wrong input gets one line that names the thing, and the right code."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -131,7 +132,7 @@ def test_open_requests(fresh_server, tracer):
         raw.get(one)
         raw.until(b"beginning")
         os.kill(tap.pid, signal.SIGUSR1)
-        wait_until(lambda: one in tap.stderr, 5, "the open request on stderr")
+        wait_until(lambda: re.search(r"open for [\d.]+ s: GET /slow/", tap.stderr), 5, "the open request on stderr")
         closing = tap.stop()
     span, = tap.spans()
     assert span.path == one and span.attributes["spantap.incomplete"] is True

@@ -125,6 +125,16 @@ def test_jaeger_gives_a_trace_back(jaeger, folder):
     assert "shop" in jaeger.services()
 
 
+def test_tempo_gives_a_trace_back(tempo, folder):
+    """In protobuf: this Tempo's JSON still has the names from before OTLP 1.0."""
+    trace_id, span_id = _ids()
+    body = protobuf.export_request(trace_id, span_id, "shop", "proof", 1000, 2000)
+    assert _curl(folder, tempo.url("http") + "/v1/traces", body, "application/x-protobuf")[0] == 200
+    span = tempo.trace(trace_id, 1)[span_id]
+    assert (span.name, span.kind, span.duration_ns, span.resource) == \
+        ("proof", "SERVER", 1000, {"service.name": "shop"})
+
+
 def test_zipkin_gives_a_trace_back(zipkin, folder):
     trace_id, span_id = _ids()
     span = {"traceId": trace_id, "id": span_id, "name": "proof", "timestamp": time.time_ns() // 1000,
@@ -147,13 +157,13 @@ def test_otlp_json_is_read(folder):
 
 
 @pytest.mark.parametrize("line, expected", [
-    ("spantap: 1,204 requests, 1,204 spans, 0 lost; tracer 0.4 % of a core, 9 MiB", (1204, 1204, 0, False)),
-    ("spantap: 1 request, 1 span, 0 lost; tracer 0.0 % of a core, 9 MiB", (1, 1, 0, False)),
-    ("spantap: 10 requests, 7 spans, at most 3 lost (ring full); tracer", (10, 7, 3, True)),
+    ("spantap: 1,204 requests, 1,204 spans, 0 lost; tracer 0.4 % of a core, 9 MiB", (1204, 1204, 0, 0, 0)),
+    ("spantap: 1 request, 1 span, 0 lost; tracer 0.0 % of a core, 9 MiB", (1, 1, 0, 0, 0)),
+    ("spantap: 10 requests, 7 spans, 1 left out, 2 lost (at most 3 more unseen); tracer", (10, 7, 2, 1, 3)),
 ])
 def test_closing_line_is_read(line, expected):
     closing = spantap.parse_closing("spantap: nginx (4711), hooks: tracepoints\n" + line + "\n")
-    assert (closing.requests, closing.spans, closing.lost, closing.upper_bound) == expected
+    assert (closing.requests, closing.spans, closing.lost, closing.left_out, closing.unseen) == expected
 
 
 def test_missing_closing_line_is_said():

@@ -89,6 +89,18 @@ def test_jaeger(protocol, jaeger, traced):
     assert {s.resource["service.name"] for s in sent} <= set(jaeger.services())
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_tempo(protocol, tempo, traced):
+    sent = traced(f"{'otlp' if protocol == 'http' else 'grpc'}:{tempo.url(protocol)}")
+    for trace_id, spans in _by_trace(sent).items():
+        got = tempo.trace(trace_id, len(spans))
+        assert got.keys() == spans.keys()
+        for span_id, span in spans.items():
+            assert (got[span_id].name, got[span_id].kind, got[span_id].attributes, got[span_id].resource) == \
+                (span.name, span.kind, span.attributes, span.resource)
+            assert (got[span_id].start_ns, got[span_id].end_ns) == (span.start_ns, span.end_ns)
+
+
 def _assert_zipkin_span(got, span):
     assert got["name"] == span.name.lower()     # Zipkin lowers names
     assert got["kind"] == span.kind

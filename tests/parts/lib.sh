@@ -91,7 +91,7 @@ go_build() {
 	cp -R . "$src"
 	status=0
 	(cd "$src" && GOFLAGS="-mod=mod -buildvcs=false" GOTOOLCHAIN=local CGO_ENABLED=0 \
-		nice -n 10 "$(go_tool)" build -p 1 -trimpath -ldflags '-s -w' -o "$1" "$2") || status=$?
+		nice -n 10 "$(go_tool)" build -p 1 -trimpath -ldflags "-s -w ${GO_LDFLAGS:-}" -o "$1" "$2") || status=$?
 	rm -rf "$src"
 	return $status
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""The receivers under test: an OpenTelemetry Collector, Jaeger, Zipkin; and a socket that never answers."""
+"""The receivers under test: an OpenTelemetry Collector, Jaeger, Zipkin, Tempo; and a socket that never answers."""
 
+import base64
 import json
 import pathlib
 import socket
@@ -9,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 
-from .otlp import LineFile
+from .otlp import LineFile, spans_of
 from .proc import Daemon, find, free_port, listens, part, wait_until
 
 
@@ -187,6 +188,82 @@ class Zipkin:
 
     def stop(self):
         self._daemon.stop()
+
+
+class Tempo:
+    """Grafana Tempo as one process, with its blocks in a folder."""
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        self._ports = {name: free_port() for name in ("api", "internal", "grpc", "http", "gossip")}
+        (folder / "tempo.json").write_text(json.dumps(self._config(folder)))
+        self._daemon = Daemon([part("tempo"), "-config.file", folder / "tempo.json"], folder / "tempo.log", self._ready,
+                              cwd=folder, timeout_s=60)
+
+    def _config(self, folder):
+        protocols = {p: {"endpoint": f"127.0.0.1:{self._ports[p]}"} for p in ("grpc", "http")}
+        ring = {"kvstore": {"store": "inmemory"}, "replication_factor": 1}
+        return {
+            "server": {"http_listen_address": "127.0.0.1", "http_listen_port": self._ports["api"],
+                       "grpc_listen_address": "127.0.0.1", "grpc_listen_port": self._ports["internal"],
+                       "log_level": "warn"},
+            "distributor": {"receivers": {"otlp": {"protocols": protocols}}},
+            "ingester": {"lifecycler": {"address": "127.0.0.1", "ring": ring, "min_ready_duration": "0s",
+                                        "join_after": "0s", "final_sleep": "0s"}},
+            "memberlist": {"bind_addr": ["127.0.0.1"], "bind_port": self._ports["gossip"]},
+            "querier": {"frontend_worker": {"frontend_address": f"127.0.0.1:{self._ports['internal']}"}},
+            "storage": {"trace": {"backend": "local", "local": {"path": str(folder / "blocks")},
+                                  "wal": {"path": str(folder / "wal")}}},
+            "usage_report": {"reporting_enabled": False},
+        }
+
+    def _get(self, path):
+        return f"http://127.0.0.1:{self._ports['api']}{path}"
+
+    def _ready(self):
+        try:
+            with urllib.request.urlopen(self._get("/ready"), timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def url(self, protocol):
+        return f"http://127.0.0.1:{self._ports[protocol]}"
+
+    def trace(self, trace_id, spans_cnt, timeout_s=10):
+        """{span id: Span} of a trace, once there are that many or the time is up."""
+        got = {}
+
+        def whole():
+            answer = get_json(self._get(f"/api/traces/{trace_id}")) or {}
+            got.update((s.span_id, s) for s in spans_of(_with_hex_ids(answer)))
+            return len(got) >= spans_cnt
+
+        try:
+            wait_until(whole, timeout_s, "trace in Tempo")
+        except TimeoutError:
+            pass
+        return got
+
+    def stop(self):
+        self._daemon.stop()
+
+
+def _with_hex_ids(answer):
+    """Tempo's JSON is protobuf's: OTLP under an older name, with its ids in base64."""
+    def convert(node):
+        if isinstance(node, list):
+            return [convert(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {_TEMPO_NAMES.get(k, k): base64.b64decode(v).hex() if k in _ID_NAMES else convert(v)
+                for k, v in node.items()}
+    return convert(answer)
+
+
+_ID_NAMES = frozenset(("traceId", "spanId", "parentSpanId"))
+_TEMPO_NAMES = {"batches": "resourceSpans", "instrumentationLibrarySpans": "scopeSpans",
+                "instrumentationLibrary": "scope"}
 
 
 class Silent:

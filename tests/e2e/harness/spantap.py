@@ -24,8 +24,8 @@ class Closing:
     requests: int
     spans: int
     lost: int
-    upper_bound: bool   # losses could not be resolved to single requests
-    sampled_out: int
+    left_out: int   # by sampling and by --filter
+    unseen: int     # an upper bound for losses that could not be resolved to single requests
     line: str
 
 
@@ -45,8 +45,28 @@ def parse_closing(stderr):
     if lost is None:
         raise AssertionError(f"closing line does not say what was lost: {found}")
     return Closing(requests=number(r"([\d,]+) requests?"), spans=number(r"([\d,]+) spans?"), lost=lost,
-                   upper_bound=bool(re.search(r"(at most|up to) [\d,]+ lost", found)),
-                   sampled_out=number(r"([\d,]+) sampled out") or 0, line=found)
+                   left_out=number(r"([\d,]+) left out") or 0,
+                   unseen=number(r"at most ([\d,]+) more unseen") or 0, line=found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """A row of the latency table that `-o none` prints at its end."""
+    pid: int
+    role: str
+    port: int
+    status: int     # its first digit
+    count: int
+    p50_ns: float
+    p95_ns: float
+    p99_ns: float
+
+
+def parse_latencies(stderr):
+    row = re.compile(r"(\d+) (client|server) +(\d+) +(\d)xx +([\d,]+) +p50 +([\d.]+) ms +p95 +([\d.]+) ms +"
+                     r"p99 +([\d.]+) ms")
+    return [Latency(int(m[1]), m[2], int(m[3]), int(m[4]), int(m[5].replace(",", "")),
+                    *(float(m[i]) * 1e6 for i in (6, 7, 8))) for m in row.finditer(stderr)]
 
 
 class Spantap:
