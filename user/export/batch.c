@@ -100,7 +100,7 @@ static int group_add(struct st_batch *bt, struct st_res_slot *sl)
 	g->off = (uint32_t)bt->resources.len;
 	g->len = (uint32_t)sl->bytes.len;
 	g->span_cnt = g->span_sz = 0;
-	if (!st_buf__put(&bt->resources, sl->bytes.p, sl->bytes.len)) {
+	if (g->len && !st_buf__put(&bt->resources, sl->bytes.p, sl->bytes.len)) {
 		bt->resources.failed = false;
 		return -ENOSPC;
 	}
