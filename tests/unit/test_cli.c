@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cli.h"
+#include "cli_opts.h"
 #include "lib/log.h"
 #include "lib/units.h"
 
@@ -321,6 +322,43 @@ static void help_fits(void **state)
 			fail_msg("wider than 80 columns: %s", line);
 }
 
+static char *slurp(const char *path)
+{
+	static char text[65536];
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		fail_msg("%s: %s", path, strerror(errno));
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+/* Each option stands in the manual page and in the completion, and none of a later version. */
+static void documented(void **state)
+{
+	char *text = slurp("docs/spantap.1");
+
+	(void)state;
+	for (int i = 0; i < ST_OPT_CNT; i++) {
+		char want[64] = "\\-\\-";
+		size_t len = strlen(want);
+
+		for (const char *p = st_opts[i].name; *p; p++)
+			len += (size_t)sprintf(want + len, *p == '-' ? "\\%c" : "%c", *p);
+		if (!strstr(text, want) == !!st_opts[i].commands)
+			fail_msg("docs/spantap.1: --%s", st_opts[i].name);
+	}
+	text = slurp("docs/completion/spantap.bash");
+	for (int i = 0; i < ST_OPT_CNT; i++) {
+		char want[64];
+
+		sprintf(want, "--%s", st_opts[i].name);
+		if (!strstr(text, want) == !!st_opts[i].commands)
+			fail_msg("docs/completion/spantap.bash: --%s", st_opts[i].name);
+	}
+}
+
 static void units(void **state)
 {
 	uint64_t n;
@@ -366,6 +404,7 @@ int main(void)
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(lists_are_capped),
 		cmocka_unit_test(help_fits),
+		cmocka_unit_test(documented),
 		cmocka_unit_test(units),
 	};
 
