@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "core/filter.h"
 #include "export/export.h"
 #include "lib/units.h"
 
@@ -206,8 +207,15 @@ static int set_string(const char *option, const char *arg, const char **out)
 
 static int set_filter(struct st_config *c, const char *arg)
 {
+	struct st_filter *f;
+	char why[160];
+
 	if (c->filter)
 		return st_cli_wrong("--filter %s: given twice; join the two by &&", arg);
+	f = st_filter__new(arg, why, sizeof(why));
+	if (!f)
+		return st_cli_wrong("--filter: %s", why);
+	st_filter__free(f);
 	return set_string("--filter", arg, &c->filter);
 }
 

@@ -229,6 +229,8 @@ static const struct {
 	{{"--sample", "1.01"}, "1.01", "0 to 1"},
 	{{"--sample", "nan"}, "nan", "0 to 1"},
 	{{"--filter", "a", "--filter", "b"}, "--filter b", "&&"},
+	{{"--filter", ""}, "--filter", "missing"},
+	{{"--filter", "status == 500"}, "--filter: column 11", "http.response.status_code"},
 	{{"--capture", "body"}, "body", "header:NAME"},
 	{{"--capture", "header:"}, "header:", "X-Tenant"},
 	{{"--capture", "header:a b"}, "header:a b", "X-Tenant"},
