@@ -279,6 +279,36 @@ static void test_gone(void **state)
 	st_registry__free(r);
 }
 
+/* What exec events tell, with and without the file's name. */
+static void test_from_exec(void **state)
+{
+	static const struct {
+		const char *comm, *filename, *args, *name, *exe;
+		size_t args_len;
+	} cases[] = {
+		{"app.py", "/srv/app.py", "/usr/bin/python3\0/srv/app.py", "app",
+		 "/usr/bin/python3", 29},
+		{"app.py", "", "/usr/bin/python3\0/srv/app.py", "app", "/usr/bin/python3", 29},
+		{"a-long-script-n", "", "/bin/sh\0./a-long-script-name.sh", "a-long-script-name",
+		 "/bin/sh", 32},
+		{"orders", "/srv/orders", "orders\0-p", "orders", "/srv/orders", 9},
+		{"orders", "", "/srv/orders\0-p", "orders", "/srv/orders", 14},
+		{"java", "", "java\0-jar\0/srv/shop.jar", "shop", "java", 23},
+		{"orders", "", "", "orders", "", 0},
+		{"orders-processo", "", "other", "orders-processo", "", 5},
+	};
+	struct st_process *p = st_process__new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		st_process__from_exec(p, 7, st_str_of(cases[i].comm), st_str_of(cases[i].filename),
+				      st_str(cases[i].args, cases[i].args_len));
+		assert_string_equal(p->service.name, cases[i].name);
+		assert_string_equal(p->exe, cases[i].exe);
+	}
+	st_process__free(p);
+}
+
 /* exec changes who a process is; what it was stays for a while. */
 static void test_exec(void **state)
 {
@@ -561,7 +591,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_stat), cmocka_unit_test(test_process),
 		cmocka_unit_test(test_config),	   cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_from_exec),
+		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_reuse),	   cmocka_unit_test(test_pack),
 		cmocka_unit_test(test_pack_bounds), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_lru),	   cmocka_unit_test(test_keys),

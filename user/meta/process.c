@@ -386,19 +386,44 @@ int st_process__read(struct st_process *p, int pid)
 	return err;
 }
 
-void st_process__from_exec(struct st_process *p, int pid, struct st_str comm,
-			   struct st_str filename, struct st_str args)
+static bool is_comm(struct st_str path, struct st_str comm)
+{
+	struct st_str base = st_text__base(path);
+
+	if (base.len > 15)
+		base.len = 15; /* TASK_COMM_LEN less its NUL */
+	return comm.len && st_str_eq(base, comm);
+}
+
+/*
+ * The executable by an exec event. Of a script, file name and comm are its own, and argv[0] is its
+ * interpreter's (execve(2)).
+ */
+static struct st_str exe_by_exec(struct st_str comm, struct st_str filename, struct st_str args)
 {
 	struct st_str first = st_text__until(args, '\0');
 	struct st_str second = st_text__until(st_text__skip(args, first.len + 1), '\0');
-	struct st_facts facts = {.comm = comm, .args = args, .exe = filename};
+	struct st_str name = filename.len ? st_text__base(filename) : comm;
+
+	if (name.len > 15)
+		name.len = 15;
+	if (second.len && !is_comm(first, name) && is_comm(second, name))
+		return first;
+	if (!filename.len && is_comm(first, comm))
+		return first;
+	return filename;
+}
+
+void st_process__from_exec(struct st_process *p, int pid, struct st_str comm,
+			   struct st_str filename, struct st_str args)
+{
+	struct st_facts facts = {.comm = comm, .args = args};
 
 	reset(p, pid);
-	/* A script: the file name is its own, argv[0] the interpreter's (execve(2)). */
-	if (filename.len && second.len && !st_str_eq(first, filename) &&
-	    st_str_eq(st_text__base(second), st_text__base(filename)))
-		facts.exe = first;
-	memcpy(p->comm, comm.p, comm.len < sizeof(p->comm) ? comm.len : sizeof(p->comm) - 1);
+	facts.exe = exe_by_exec(comm, filename, args);
+	if (comm.len)
+		memcpy(p->comm, comm.p,
+		       comm.len < sizeof(p->comm) ? comm.len : sizeof(p->comm) - 1);
 	st_text__clean(p->exe, sizeof(p->exe), facts.exe);
 	st_service__detect(&facts, &p->service);
 	memcpy(p->runtime_version, p->service.runtime_version, sizeof(p->runtime_version));
