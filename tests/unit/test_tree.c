@@ -575,6 +575,7 @@ static void stuck_pipe(void **state)
 	e.ops->stats(&e, &st);
 	assert_int_equal(st.spans, 20000);
 	assert_true(st.queue_full > 1000);
+	assert_int_equal(e.ops->room(&e), 0);
 	assert_int_equal(st.exported + st.queue_full + st.queued, 20000);
 	/* Its descriptor must not have become non-blocking for those who share it. */
 	assert_false(fcntl(fds[1], F_GETFL) & O_NONBLOCK);
@@ -589,6 +590,7 @@ static void stuck_pipe(void **state)
 	e.ops->flush(&e, UINT64_MAX);
 	e.ops->stats(&e, &st);
 	assert_int_equal(st.exported + st.queue_full, 20001);
+	assert_true(e.ops->room(&e) > 100);
 	len += (size_t)read(fds[0], got + len, sizeof(got) - 1 - len);
 	got[len] = '\0';
 	for (char *p = got; (p = strstr(p, "  GET /")); p++)

@@ -54,11 +54,35 @@ static bool has_error(const struct st_row *const *rows, uint32_t cnt)
 	return false;
 }
 
+static void push(struct tree *t)
+{
+	size_t left = st_outq__push(&t->out);
+
+	if (t->out.err) {
+		t->failed += t->unwritten;
+		t->unwritten = 0;
+	} else if (!left) {
+		t->shown += t->unwritten;
+		t->unwritten = 0;
+	}
+	if (t->out.err && !t->said_error) {
+		t->said_error = true;
+		st_error("tree: cannot write to the output: %s; traces are no longer shown, "
+			 "tracing goes on",
+			 strerror(t->out.err));
+	}
+}
+
 /* Moves the text into the queue. Returns whether it went. */
 static bool put_text(struct tree *t, uint32_t spans)
 {
 	bool ok = !t->text.failed && st_outq__put(&t->out, t->text.p, t->text.len);
 
+	/* Many traces may be due at once: what goes out now makes room. */
+	if (!ok && !t->text.failed) {
+		push(t);
+		ok = st_outq__put(&t->out, t->text.p, t->text.len);
+	}
 	st_buf__reset(&t->text);
 	if (ok)
 		t->unwritten += spans;
@@ -164,25 +188,6 @@ static void end_window(struct tree *t)
 	t->window_ns = 0;
 }
 
-static void push(struct tree *t)
-{
-	size_t left = st_outq__push(&t->out);
-
-	if (t->out.err) {
-		t->failed += t->unwritten;
-		t->unwritten = 0;
-	} else if (!left) {
-		t->shown += t->unwritten;
-		t->unwritten = 0;
-	}
-	if (t->out.err && !t->said_error) {
-		t->said_error = true;
-		st_error("tree: cannot write to the output: %s; traces are no longer shown, "
-			 "tracing goes on",
-			 strerror(t->out.err));
-	}
-}
-
 static uint64_t tree_tick(struct st_exporter *e, uint64_t now_ns)
 {
 	struct tree *t = e->priv;
@@ -240,6 +245,15 @@ static void tree_stats(const struct st_exporter *e, struct st_export_stats *out)
 		.queued = st_traces__waiting(t->traces) + t->unwritten,
 		.bytes = t->out.bytes,
 	};
+}
+
+/* What waits, and what the next tick prints of it, must fit. */
+static uint32_t tree_room(const struct st_exporter *e)
+{
+	const struct tree *t = e->priv;
+	size_t used = t->out.buf.len - t->out.written + TRACE_MAX;
+
+	return used < OUT_MAX ? (uint32_t)(OUT_MAX - used) / SPAN_MAX : 0;
 }
 
 static void tree_close(struct st_exporter *e)
@@ -329,5 +343,6 @@ const struct st_exporter_ops st_export_tree = {
 	.tick = tree_tick,
 	.flush = tree_flush,
 	.stats = tree_stats,
+	.room = tree_room,
 	.close = tree_close,
 };
