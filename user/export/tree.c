@@ -25,6 +25,8 @@
 /* Text on its way out, and of one trace: the largest has some 130 lines of at most 1.5 KiB. */
 #define OUT_MAX	       (512u << 10)
 #define TRACE_MAX      (256u << 10)
+/* Text of a span, at most: 240 columns, of which those of a bar have three bytes each. */
+#define SPAN_MAX       1536u
 
 struct tree {
 	struct st_traces *traces;
