@@ -92,15 +92,28 @@ static void set_tls(CURL *c, const struct st_target *t)
 		curl_easy_setopt(c, CURLOPT_SSLKEY, t->key_file);
 }
 
+/*
+ * libcurl before 8.0.0 begins HTTP/2 anew on a connection that it uses again when it was told of
+ * HTTP/2 by prior knowledge, which the receiver takes for garbage (curl's issue 10634).
+ */
+static bool reuse_is_broken(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
+}
+
 static void set_version(CURL *c, const struct st_target *t)
 {
-	long version = CURL_HTTP_VERSION_2TLS;
+	bool plain_grpc = t->grpc && !strncmp(t->url, "http://", 7);
 
-	if (t->grpc && !strncmp(t->url, "http://", 7))
-		version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, version);
-	/* Further requests wait for the first connection, to share it when it is HTTP/2. */
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, t->grpc ? 1L : 0L);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION,
+			 plain_grpc ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS);
+	if (plain_grpc && reuse_is_broken()) {
+		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+	} else if (t->grpc) {
+		/* Further requests wait for the first connection, to share it. */
+		curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
+	}
 }
 
 int st_request__init(struct st_request *r, struct st_output *o, const struct st_target *t)
