@@ -28,7 +28,7 @@
 
 struct st_sysargs {
 	long nr;
-	unsigned long arg[4];
+	unsigned long arg[3];
 };
 
 static __always_inline const struct pt_regs *st_task_regs(void)
@@ -44,18 +44,16 @@ static __always_inline const struct pt_regs *st_task_regs(void)
 
 static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_sysargs *out)
 {
-	struct pt_regs copy;
+	unsigned long v[4]; /* dx, si, di, orig_ax follow one another in pt_regs */
 
-	/* One read instead of five: all of it lies in two cache lines. */
-	if (bpf_probe_read_kernel(&copy, sizeof(copy), regs)) {
+	if (bpf_probe_read_kernel(v, sizeof(v), &regs->dx)) {
 		out->nr = -1;
 		return;
 	}
-	out->nr = (int)copy.orig_ax;
-	out->arg[0] = copy.di;
-	out->arg[1] = copy.si;
-	out->arg[2] = copy.dx;
-	out->arg[3] = copy.r10;
+	out->arg[2] = v[0];
+	out->arg[1] = v[1];
+	out->arg[0] = v[2];
+	out->nr = (int)v[3];
 }
 
 static __always_inline bool st_task_compat(void)

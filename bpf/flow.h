@@ -88,6 +88,22 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
 }
 
 /*
+ * TIMING: a turn begins. Only a response's first bytes are looked at once the role is known.
+ * Returns false when the caller has to find the buffer.
+ */
+static __always_inline bool st_timing_quick(struct st_slot *s, __u8 dir, bool turn)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (turn && !st_hist_is_request(s, dir))
+		return false;
+	if (turn)
+		st_hist_request(s, dir, now);
+	s->dir[dir & 1].time_ns = now;
+	return true;
+}
+
+/*
  * A call whose buffer is known by now. Sets when its direction last moved. A global function: the
  * verifier looks at it once, whatever its callers know.
  */
@@ -148,6 +164,8 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 	if (!st_current_wanted() || !st_conn_get(sk, &conn, true))
 		return;
 	s = conn.s;
+	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
+		return;
 	d = &s->dir[ST_TX];
 	pos = st_pos_extend(d->pos, st_write_seq(sk));
 	if ((s->flags & ST_SLOT_SENDING) && d->call_end == pos + left) {
@@ -162,7 +180,7 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 		return;
 	c->pos = pos;
 	c->bytes = left > 0x7fffffff ? 0x7fffffff : (__u32)left;
-	c->turn = st_turn(s, ST_TX);
+	c->turn = cfg.timing || st_turn(s, ST_TX);
 	if (st_look_needed(c, s)) {
 		st_src_iter(&c->src, &msg->msg_iter);
 		if (c->src.segs || c->turn) {
@@ -179,7 +197,7 @@ static __always_inline void st_send_end(struct sock *sk)
 	struct st_conn conn;
 	struct st_slot *s;
 
-	if (!st_conn_find(sk, &conn))
+	if (cfg.timing || !st_conn_find(sk, &conn))
 		return;
 	s = conn.s;
 	if (!(s->flags & ST_SLOT_SENDING))
@@ -200,6 +218,8 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	if (!st_conn_get(sk, &conn, tcp))
 		return;
 	s = conn.s;
+	if (cfg.timing && st_timing_quick(s, dir, s->last_dir != dir + 1 && st_turn(s, dir)))
+		return;
 	d = &s->dir[dir & 1];
 	/* A connection seen for the first time already stands behind these bytes. */
 	end = tcp ? st_pos_extend(d->pos, st_copied_seq(sk)) : d->pos + bytes;
@@ -208,7 +228,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 		return;
 	c->bytes = bytes;
 	c->pos = end - bytes;
-	c->turn = st_turn(s, dir);
+	c->turn = cfg.timing || st_turn(s, dir);
 	if (st_look_needed(c, s)) {
 		if (readable)
 			st_src_syscall(&c->src, sk);

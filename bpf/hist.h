@@ -103,29 +103,42 @@ static __always_inline void st_hist_add(struct st_slot *s, __u64 end_ns)
 	h->sum_ns += ns;
 	if (b < ST_HIST_BUCKETS)
 		h->bucket[b]++;
-	st_count(ST_C_HIST, 1);
+}
+
+/*
+ * A request turn begins: it closes the exchange before it. The role is what the response before
+ * it told; until then the first bytes decide (st_hist_turn).
+ */
+static __noinline void st_hist_request(struct st_slot *s, __u8 dir, __u64 now)
+{
+	if (s->req_ns && s->status)
+		st_hist_add(s, s->dir[(dir & 1) ^ 1].time_ns);
+	s->status = 0;
+	s->req_ns = now;
+}
+
+/* Is it known, without looking at bytes, that what moves this way are requests? */
+static __always_inline bool st_hist_is_request(const struct st_slot *s, __u8 dir)
+{
+	return s->role_known && s->role == (dir == ST_TX ? ST_ROLE_CLIENT : ST_ROLE_SERVER);
 }
 
 /*
  * A turn begins whose first bytes are `first`: a response gives the open exchange its status, a
  * request closes the one before it.
  */
-static __noinline void st_hist_turn(struct st_slot *s, __u8 dir, __u64 first, __u8 status,
+static __always_inline void st_hist_turn(struct st_slot *s, __u8 dir, __u64 first, __u8 status,
 					 __u64 now)
 {
-	bool response = (first & 0xffffffffffULL) == 0x2f50545448ULL; /* "HTTP/" */
-
-	if (response) {
-		if (s->req_ns && status != 1) {
-			s->status = status;
-			s->role = dir == ST_TX ? ST_ROLE_SERVER : ST_ROLE_CLIENT;
-		}
+	if ((first & 0xffffffffffULL) != 0x2f50545448ULL) { /* "HTTP/" */
+		st_hist_request(s, dir, now);
 		return;
 	}
-	if (s->req_ns && s->status)
-		st_hist_add(s, s->dir[dir ^ 1].time_ns);
-	s->status = 0;
-	s->req_ns = now;
+	if (!s->req_ns || status == 1)
+		return;
+	s->status = status;
+	s->role = dir == ST_TX ? ST_ROLE_SERVER : ST_ROLE_CLIENT;
+	s->role_known = 1;
 }
 
 #endif

@@ -76,8 +76,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	st_src_iovecs(src, iov, ST_READ(it, nr_segs), 1, off);
 }
 
-/* Is that descriptor of the current task this socket? */
-static __always_inline bool st_fd_is(__u64 fd, struct sock *sk)
+static __always_inline bool st_fd_is_probed(__u64 fd, struct sock *sk)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
@@ -87,6 +86,27 @@ static __always_inline bool st_fd_is(__u64 fd, struct sock *sk)
 		return false;
 	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
 	return file && file == BPF_CORE_READ(sk, sk_socket, file);
+}
+
+/*
+ * Is that descriptor of the current task this socket, and the task a 64-bit one? Typed loads where
+ * the kernel has bpf_get_current_task_btf (5.11): a sixth of the probe reads' cost.
+ */
+static __always_inline bool st_args_fit(__u64 fd, struct sock *sk)
+{
+#ifndef ST_PROBE
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+		struct fdtable *fdt = task->files->fdt;
+		struct file *file = NULL;
+
+		if ((task->thread_info.status & ST_TS_COMPAT) || fd >= fdt->max_fds)
+			return false;
+		bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd);
+		return file && file == sk->sk_socket->file;
+	}
+#endif
+	return !st_task_compat() && st_fd_is_probed(fd, sk);
 }
 
 /*
@@ -121,7 +141,7 @@ static __always_inline void st_src_syscall(struct st_src *src, struct sock *sk)
 			st_src_iovecs(src, (__u64)msg.msg_iov, msg.msg_iovlen, 0, 0);
 		break;
 	}
-	if (src->segs && (st_task_compat() || !st_fd_is(a.arg[0], sk)))
+	if (src->segs && !st_args_fit(a.arg[0], sk))
 		src->segs = 0;
 }
 

@@ -26,7 +26,8 @@ static __noinline void st_state_send(struct sock *sk, struct st_slot *s, __u32 s
 	r->slot = slot;
 	r->what = what;
 	r->err = BPF_CORE_READ(sk, sk_err);
-	r->turn = s->turn;
+	/* Turns without records are no losses while the kernel itself does the timing. */
+	r->turn = s->mode == ST_MODE_TIMING ? 0 : s->turn;
 	r->dir = what == ST_STATE_PEER_FIN ? ST_RX : ST_TX;
 	r->pos = s->dir[r->dir & 1].pos;
 	r->last_ns = s->dir[r->dir & 1].time_ns;

@@ -154,7 +154,8 @@ struct st_slot {
 	__u8 proto;	    /* [user] protocol id, 0: not known */
 	__u8 user_role;	    /* [user] role by protocol */
 	__u8 tcp;	    /* 1: positions are sequence numbers */
-	__u8 pad[5];
+	__u8 role_known;    /* 1: a response told the role */
+	__u8 pad[4];
 };
 
 #define ST_SLOT_OPENED 0x01  /* the OPEN record was delivered */
@@ -234,7 +235,7 @@ struct st_bpf_config {
 	__u32 tcp_send_end; /* the tracepoint that ends sends serves TCP too, not Unix sockets alone */
 	__u32 tcp_recv;	   /* the same of the receive tracepoint */
 	__u32 sys_needs;   /* bit per need that the system-call tracepoints serve */
-	__u32 pad;
+	__u32 timing;	   /* every connection stays in ST_MODE_TIMING: positions do not count */
 	__u16 ports[16];   /* --port: only these; host byte order, 0 ends the list */
 };
 

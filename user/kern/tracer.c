@@ -228,6 +228,7 @@ static void fill_config(struct st_tracer *t, const struct st_tracer_config *in,
 		.ring_wake = t->ring_sz / 4,
 		.max_conns = t->max_conns,
 		.wait_decide = in->wait_decide,
+		.timing = in->timing_only,
 	};
 	for (int i = 0; i < in->port_cnt && i < 16; i++)
 		out->ports[i] = in->ports[i];
