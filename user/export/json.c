@@ -60,12 +60,13 @@ static int json_open(struct st_exporter *e, const char *arg, const struct st_exp
 		st_error("-o %s: unknown form '%s'; it is json or json:pretty", e->spec, arg);
 		return -EINVAL;
 	}
-	j = calloc(1, sizeof(*j));
+	j = aligned_alloc(64, (sizeof(*j) + 63) / 64 * 64);
 	if (!j || st_lines__init(&j->lines, cfg, arg != NULL)) {
 		free(j);
 		st_error("-o %s: out of memory", e->spec);
 		return -ENOMEM;
 	}
+	memset((char *)j + sizeof(j->lines), 0, sizeof(*j) - sizeof(j->lines));
 	j->spec = e->spec;
 	json_open_fd(j, cfg->out_fd);
 	e->priv = j;

@@ -84,6 +84,11 @@ void st_lines__forget(struct st_lines *l, const struct st_resource *r)
 	st_res_cache__forget(&l->cache, r);
 }
 
+size_t st_lines__first_sz(const struct st_lines *l)
+{
+	return st_lines__cnt(l) ? line_end(l, l->line) - l->done : 0;
+}
+
 uint64_t st_lines__due(const struct st_lines *l)
 {
 	return l->first_ns ? l->first_ns + ST_LINES_DELAY_NS : UINT64_MAX;

@@ -39,6 +39,9 @@ static inline size_t st_lines__cnt(const struct st_lines *l)
 	return l->ends.len / sizeof(size_t) - l->line;
 }
 
+/* Bytes that are left of the first of them; 0 when none waits. */
+size_t st_lines__first_sz(const struct st_lines *l);
+
 /* When they are to be written; UINT64_MAX when none waits. */
 uint64_t st_lines__due(const struct st_lines *l);
 

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <time.h>
 
-extern const struct st_exporter_ops st_export_tree, st_export_json, st_export_otlp, st_export_grpc,
-	st_export_none;
+extern const struct st_exporter_ops st_export_tree, st_export_json, st_export_file, st_export_otlp,
+	st_export_grpc, st_export_zipkin, st_export_folded, st_export_none;
 
 const struct st_exporter_ops *const st_exporters[] = {
-	&st_export_tree, &st_export_json, &st_export_otlp, &st_export_grpc, &st_export_none, NULL,
+	&st_export_tree,   &st_export_json, &st_export_file,
+	&st_export_otlp,   &st_export_grpc, &st_export_zipkin,
+	&st_export_folded, &st_export_none, NULL,
 };
 
 int st_export__open(struct st_exporter *e, const char *spec, const struct st_export_config *cfg)
