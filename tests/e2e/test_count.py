@@ -48,7 +48,7 @@ def test_on_another_server(start_server, tracer):
 
 def test_both_sides_are_counted(start_server, tracer):
     server = start_server("nginx")
-    tap = tracer("-a", "--port", server.port, "-o", "json")
+    tap = tracer("--port", server.port, "-o", "json")
     assert load.Load(server.port, FORCED).wait()["failed"] == 0
     closing = tap.stop()
     assert (closing.requests, closing.spans, closing.lost) == (2 * FORCED, 2 * FORCED, 0)

@@ -113,7 +113,7 @@ def test_connect_is_refused(client_name, start_client, tracer):
 def test_client_gives_up(fresh_server, tracer):
     """A timeout is the client's own end of the connection."""
     server = fresh_server("go")
-    tap = tracer("-a", "--port", server.port, "-o", "json")
+    tap = tracer("--port", server.port, "-o", "json")
     one = path("slow")
     done = subprocess.run([find("curl"), "-qs", "--max-time", "0.5", server.base + one], stdout=subprocess.DEVNULL,
                           timeout=20)

@@ -76,8 +76,7 @@ def test_both_ends_of_a_proxy(start_server, start_client, tracer):
 
 
 WHO = {
-    "port": lambda server: ["-a", "--port", server.port],
-    "port alone": lambda server: ["--port", server.port],
+    "port": lambda server: ["--port", server.port],
     "comm": lambda server: ["--comm", "gohttp"],
     "exe": lambda server: ["--exe", os.readlink(f"/proc/{server.pid}/exe")],
     "exe glob": lambda server: ["--exe", "*/gohttp"],

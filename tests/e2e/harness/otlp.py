@@ -8,7 +8,7 @@ KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES = ("UNSET", "OK", "ERROR")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Span:
     trace_id: str
     span_id: str
@@ -24,6 +24,13 @@ class Span:
     links: tuple
     resource: dict
     scope: str
+
+    def __repr__(self):
+        """Short: a failed comparison shows many of them."""
+        shown = {k: v for k, v in self.attributes.items()
+                 if k.startswith(("http.re", "error", "spantap", "server.port"))}
+        return f"<{self.kind} {self.path} {self.status} {self.duration_ns / 1e6:.3f} ms " \
+               f"pid {self.resource.get('process.pid')} {shown}>"
 
     @property
     def duration_ns(self):

@@ -197,7 +197,7 @@ class Tempo:
         folder = pathlib.Path(folder)
         self._ports = {name: free_port() for name in ("api", "internal", "grpc", "http", "gossip")}
         (folder / "tempo.json").write_text(json.dumps(self._config(folder)))
-        self._daemon = Daemon([part("tempo"), "-config.file", folder / "tempo.json"], folder / "tempo.log", self._ready,
+        self._daemon = Daemon([part("tempo"), folder / "tempo.json"], folder / "tempo.log", self._ready,
                               cwd=folder, timeout_s=60)
 
     def _config(self, folder):

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 build() {
-	GO_LDFLAGS=-checklinkname=0 go_build "$1/tempo" github.com/grafana/tempo/cmd/tempo
+	GO_LDFLAGS=-checklinkname=0 go_build "$1/tempo" .
 }
 
-part_main tempo tempo go.mod go.sum
+part_main tempo tempo go.mod go.sum main.go
