@@ -22,11 +22,11 @@ static void test_lockdown(void **state)
 	char out[24];
 
 	(void)state;
-	assert_true(st_features__parse_lockdown("[none] integrity confidentiality", out,
-						sizeof(out)));
+	assert_true(
+		st_features__parse_lockdown("[none] integrity confidentiality", out, sizeof(out)));
 	assert_string_equal(out, "none");
-	assert_true(st_features__parse_lockdown("none integrity [confidentiality]", out,
-						sizeof(out)));
+	assert_true(
+		st_features__parse_lockdown("none integrity [confidentiality]", out, sizeof(out)));
 	assert_string_equal(out, "confidentiality");
 	assert_false(st_features__parse_lockdown("none integrity", out, sizeof(out)));
 	assert_false(st_features__parse_lockdown("[", out, sizeof(out)));
@@ -82,8 +82,8 @@ static void check_texts(const struct st_features *f)
 		const struct st_feature *v = &f->v[i];
 
 		if ((v->state == ST_FEATURE_YES) != !v->why[0])
-			fail_msg("%s: state %d, why \"%s\"", st_feature__name((enum st_feature_id)i),
-				 v->state, v->why);
+			fail_msg("%s: state %d, why \"%s\"",
+				 st_feature__name((enum st_feature_id)i), v->state, v->why);
 		/* Neither text was cut. */
 		assert_true(strlen(v->why) < sizeof(v->why) - 1);
 		assert_true(strlen(v->cure) < sizeof(v->cure) - 1);
@@ -113,8 +113,8 @@ static void test_probe(void **state)
 /* The same without capabilities, in a child. */
 static void test_unprivileged(void **state)
 {
-	struct st_features *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct st_features *f =
+		mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = fork();
 	int status;
 

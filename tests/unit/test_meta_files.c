@@ -25,8 +25,8 @@
 #include "meta/version.h"
 
 #define CONTAINERS "tests/vectors/meta/container.txt"
-#define ID_I "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define ID_J "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+#define ID_I	   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID_J	   "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
 /* I and J that stand between '/', '-', ':' and '.' or the end become ids. */
 static void expand(const char *from, char *to)
@@ -166,8 +166,10 @@ static size_t make_jar(uint8_t *out, const char *name, const char *text, int met
 	memset(out, '#', prefix_sz);
 	memcpy(packed, text, n);
 	if (method == 8) {
-		z_stream z = {.next_in = (uint8_t *)(uintptr_t)text, .avail_in = n,
-			      .next_out = packed, .avail_out = sizeof(packed)};
+		z_stream z = {.next_in = (uint8_t *)(uintptr_t)text,
+			      .avail_in = n,
+			      .next_out = packed,
+			      .avail_out = sizeof(packed)};
 
 		assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8, 0), Z_OK);
 		assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -220,7 +222,7 @@ static int read_jar(const void *bytes, size_t n, struct st_jar_info *info)
 }
 
 #define MANIFEST                                                                                   \
-	"Manifest-Version: 1.0\r\nImplementation-Title: shop\r\nBundle-Version: 9\r\n"              \
+	"Manifest-Version: 1.0\r\nImplementation-Title: shop\r\nBundle-Version: 9\r\n"             \
 	"implementation-version: 1.4\r\n .2\r\n\r\nName: x\r\nImplementation-Version: no\r\n"
 
 static void test_jar(void **state)
@@ -271,7 +273,7 @@ static void test_jar_broken(void **state)
 
 #define GO_MARK "0123456789abcdef"
 #define GO_MODINFO                                                                                 \
-	"path\texample.com/shop/cmd/front\nmod\texample.com/shop\tv1.2.3\th1:x\n"                   \
+	"path\texample.com/shop/cmd/front\nmod\texample.com/shop\tv1.2.3\th1:x\n"                  \
 	"dep\tgithub.com/a/b\tv9.9.9\th1:y\nbuild\tvcs.revision=0123456789abcdef\n"
 
 /* Section headers: nothing, the names, the one that counts. */
@@ -279,16 +281,21 @@ static size_t make_elf(uint8_t *out, const char *section, const void *content, s
 {
 	char names[64] = "\0.shstrtab\0";
 	Elf64_Ehdr h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB},
-			.e_machine = EM_X86_64, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3,
-			.e_shstrndx = 1, .e_shoff = sizeof(h)};
+			.e_machine = EM_X86_64,
+			.e_shentsize = sizeof(Elf64_Shdr),
+			.e_shnum = 3,
+			.e_shstrndx = 1,
+			.e_shoff = sizeof(h)};
 	Elf64_Shdr s[3] = {0};
 	size_t off = sizeof(h) + sizeof(s);
 
 	strcpy(names + 11, section);
-	s[1] = (Elf64_Shdr){.sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = off,
-			    .sh_size = sizeof(names)};
-	s[2] = (Elf64_Shdr){.sh_name = 11, .sh_type = SHT_PROGBITS,
-			    .sh_offset = off + sizeof(names), .sh_size = content_sz};
+	s[1] = (Elf64_Shdr){
+		.sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = off, .sh_size = sizeof(names)};
+	s[2] = (Elf64_Shdr){.sh_name = 11,
+			    .sh_type = SHT_PROGBITS,
+			    .sh_offset = off + sizeof(names),
+			    .sh_size = content_sz};
 	memcpy(out, &h, sizeof(h));
 	memcpy(out + sizeof(h), s, sizeof(s));
 	memcpy(out + off, names, sizeof(names));
@@ -352,7 +359,8 @@ static void test_go_devel(void **state)
 
 	(void)state;
 	st_version__go_modinfo(ST_STR("path\tx/y\nmod\tx/y\t(devel)\t\nbuild\tvcs=git\n"
-				      "build\tvcs.revision=0123456789abcdef0123\n"), &info);
+				      "build\tvcs.revision=0123456789abcdef0123\n"),
+			       &info);
 	assert_string_equal(info.version, "0123456789ab");
 	memset(&info, 0, sizeof(info));
 	st_version__go_modinfo(ST_STR("mod"), &info);

@@ -124,7 +124,8 @@ static void test_parse_stat(void **state)
 static void test_process(void **state)
 {
 	char *env[] = {"OTEL_RESOURCE_ATTRIBUTES=deployment.environment=staging,team=blue,"
-		       "service.version=7,telemetry.sdk.name=forged,host.name=given", NULL};
+		       "service.version=7,telemetry.sdk.name=forged,host.name=given",
+		       NULL};
 	struct st_registry *r = st_registry__new(NULL, 8);
 	const struct st_resource *res;
 	pid_t pid = start(env);
@@ -483,8 +484,8 @@ static void test_pack_bounds(void **state)
 	memset(big, 'a', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
 	{
-		struct st_attr a = {.key = ST_KEY(service_name), .type = ST_V_STR,
-				    .s = st_str_of(big)};
+		struct st_attr a = {
+			.key = ST_KEY(service_name), .type = ST_V_STR, .s = st_str_of(big)};
 		struct st_resource res = {.attrs = &a, .attr_cnt = 1};
 
 		assert_int_equal(st_resource__pack(&res, &small), -ENOSPC);
@@ -592,10 +593,10 @@ int main(void)
 		cmocka_unit_test(test_parse_stat), cmocka_unit_test(test_process),
 		cmocka_unit_test(test_config),	   cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_from_exec),
-		cmocka_unit_test(test_exec),
-		cmocka_unit_test(test_reuse),	   cmocka_unit_test(test_pack),
-		cmocka_unit_test(test_pack_bounds), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_lru),	   cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_exec),	   cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_pack),	   cmocka_unit_test(test_pack_bounds),
+		cmocka_unit_test(test_table),	   cmocka_unit_test(test_lru),
+		cmocka_unit_test(test_keys),
 	};
 
 	return cmocka_run_group_tests(tests, make_program, remove_program);

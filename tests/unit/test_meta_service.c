@@ -81,7 +81,8 @@ static void put_field(struct vec *v, const char *line)
 		v->env[v->env_len++] = '\0';
 	} else {
 		assert_int_equal(sscanf(line, "file %127s %255[^\n]", v->files[v->file_cnt].path,
-					v->files[v->file_cnt].text), 2);
+					v->files[v->file_cnt].text),
+				 2);
 		v->file_cnt++;
 	}
 }
@@ -161,10 +162,10 @@ static void test_vectors(void **state)
 /* Whatever the bytes are: nothing is read out of bounds, names are UTF-8 and not too long. */
 static void test_noise(void **state)
 {
-	static const char *const exes[] = {"/bin/python3", "/bin/java", "/bin/node", "/bin/ruby",
-					   "/bin/php",	   "/bin/perl", "/bin/deno", "/bin/bun",
-					   "/bin/dotnet",  "/bin/sh",	"/bin/uwsgi", "/x/beam.smp",
-					   "/bin/php-fpm", "/bin/busybox"};
+	static const char *const exes[] = {
+		"/bin/python3", "/bin/java",   "/bin/node",    "/bin/ruby",   "/bin/php",
+		"/bin/perl",	"/bin/deno",   "/bin/bun",     "/bin/dotnet", "/bin/sh",
+		"/bin/uwsgi",	"/x/beam.smp", "/bin/php-fpm", "/bin/busybox"};
 	static const char bytes[] = "--mcAjarWXeD=:/.[]() \0\0\0app@12\xc3\xa9\xff";
 	uint32_t seed = 12345;
 
@@ -181,8 +182,10 @@ static void test_noise(void **state)
 			args[i] = bytes[(seed >> 16) % (sizeof(bytes) - 1)];
 		}
 		seed = seed * 1664525 + 1013904223;
-		f = (struct st_facts){.exe = st_str_of(exe), .args = st_str(args, n),
-				      .env = st_str(args, n), .cwd = ST_STR("/srv/x")};
+		f = (struct st_facts){.exe = st_str_of(exe),
+				      .args = st_str(args, n),
+				      .env = st_str(args, n),
+				      .cwd = ST_STR("/srv/x")};
 		st_service__detect(&f, &s);
 		assert_true(strlen(s.name) > 0 && strlen(s.name) <= ST_SERVICE_MAX);
 		assert_true(st_text__utf8(st_str_of(s.name)));
@@ -281,9 +284,12 @@ static void test_otel_attrs_many(void **state)
 static void test_join(void **state)
 {
 	static const char *const cases[][3] = {
-		{"/srv", "app.js", "/srv/app.js"},   {"/srv/", "./a//b/", "/srv/a/b"},
-		{"/srv/x", "../y", "/srv/y"},	     {"/", "..", "/"},
-		{"/srv", "/etc/passwd", "/etc/passwd"}, {"/a", "../../../b", "/b"},
+		{"/srv", "app.js", "/srv/app.js"},
+		{"/srv/", "./a//b/", "/srv/a/b"},
+		{"/srv/x", "../y", "/srv/y"},
+		{"/", "..", "/"},
+		{"/srv", "/etc/passwd", "/etc/passwd"},
+		{"/a", "../../../b", "/b"},
 		{"/srv", ".", "/srv"},
 	};
 	char out[32];
@@ -335,9 +341,12 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_long),	cmocka_unit_test(test_otel_attrs),
-		cmocka_unit_test(test_otel_attrs_many), cmocka_unit_test(test_join),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_otel_attrs),
+		cmocka_unit_test(test_otel_attrs_many),
+		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_json),
 	};
 

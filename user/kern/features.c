@@ -15,11 +15,11 @@
 #include "kern/features_try.h"
 
 /* The capabilities' numbers are older than some headers. */
-#define CAP_NR_DAC_READ_SEARCH 2
-#define CAP_NR_SYS_PTRACE 19
-#define CAP_NR_SYS_ADMIN 21
-#define CAP_NR_PERFMON 38
-#define CAP_NR_BPF 39
+#define CAP_NR_DAC_READ_SEARCH		2
+#define CAP_NR_SYS_PTRACE		19
+#define CAP_NR_SYS_ADMIN		21
+#define CAP_NR_PERFMON			38
+#define CAP_NR_BPF			39
 
 #define ST_FEATURE_NAME(id, name, text) {name, text},
 static const struct {
@@ -136,8 +136,10 @@ static void probe_caps(struct st_features *f)
 		if (!st_features__cap_in(have, caps[i].cap))
 			set(f, caps[i].id, ST_FEATURE_NO, cure, "not held; %s", caps[i].need);
 		else if (f->in_userns)
-			set(f, caps[i].id, ST_FEATURE_NO, "run spantap outside of the container or "
-			    "user namespace", "held in this user namespace only");
+			set(f, caps[i].id, ST_FEATURE_NO,
+			    "run spantap outside of the container or "
+			    "user namespace",
+			    "held in this user namespace only");
 		else
 			yes(f, caps[i].id);
 	}

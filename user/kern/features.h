@@ -61,10 +61,10 @@ struct st_feature {
 
 struct st_features {
 	struct st_feature v[ST_FEATURE_CNT];
-	char kernel[80];       /* release */
-	bool in_userns;	       /* capabilities count in this user namespace only */
-	int unprivileged_bpf;  /* kernel.unprivileged_bpf_disabled, -1: unknown */
-	char lockdown[24];     /* "none", "integrity", "confidentiality", "" unknown */
+	char kernel[80];      /* release */
+	bool in_userns;	      /* capabilities count in this user namespace only */
+	int unprivileged_bpf; /* kernel.unprivileged_bpf_disabled, -1: unknown */
+	char lockdown[24];    /* "none", "integrity", "confidentiality", "" unknown */
 };
 
 /* Tries everything; some 50 ms. Needs no privilege: without it most is NO with the reason. */

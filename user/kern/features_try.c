@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE 4096u
+#define PAGE		   4096u
 
 /* BPF_LINK_CREATE's attach type for uprobe_multi; newer than Debian's headers (Linux 6.6). */
 #define TRACE_UPROBE_MULTI 48
@@ -121,8 +121,7 @@ int st_try__tracepoint(const struct btf *btf, const char *name)
 
 int st_try__fentry(const struct btf *btf, const char *func)
 {
-	return load_and_attach(BPF_TRACE_FENTRY,
-			       btf__find_by_name_kind(btf, func, BTF_KIND_FUNC));
+	return load_and_attach(BPF_TRACE_FENTRY, btf__find_by_name_kind(btf, func, BTF_KIND_FUNC));
 }
 
 /* Iterators that need a map to be attached are shown by the load alone. */
@@ -143,8 +142,8 @@ int st_try__iter(const struct btf *btf, const char *func)
 /* Socket storage wants types for key (int) and value (int). */
 static int make_sk_storage(void)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC,
-		    .btf_key_type_id = 1, .btf_value_type_id = 1);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC, .btf_key_type_id = 1,
+		    .btf_value_type_id = 1);
 	struct btf *btf = btf__new_empty();
 	int fd = -1, err = -ENOMEM;
 
@@ -168,8 +167,10 @@ int st_try__sk_storage(const struct btf *btf)
 	int map = make_sk_storage(), prog;
 	struct bpf_insn insns[] = {
 		{.code = BPF_LDX | BPF_DW | BPF_MEM, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1},
-		{.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1,
-		 .src_reg = BPF_PSEUDO_MAP_FD, .imm = map},
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_FD,
+		 .imm = map},
 		{0},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4},
@@ -275,8 +276,10 @@ int st_try__uprobe_multi(void)
 		uint32_t prog_fd, target_fd, attach_type, flags;
 		uint64_t path, offsets, ref_ctr_offsets, cookies;
 		uint32_t cnt, multi_flags, pid, pad;
-	} attr = {.attach_type = TRACE_UPROBE_MULTI, .path = (uintptr_t)"/",
-		  .offsets = (uintptr_t)&off, .cnt = 1};
+	} attr = {.attach_type = TRACE_UPROBE_MULTI,
+		  .path = (uintptr_t)"/",
+		  .offsets = (uintptr_t)&off,
+		  .cnt = 1};
 	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "st_try", "GPL", nothing, 2, &opts);
 	long fd;
 	int err;

@@ -12,7 +12,7 @@
 
 #include "meta/text.h"
 
-#define LINKS_MAX 40	/* as the kernel's own limit, path_resolution(7) */
+#define LINKS_MAX     40 /* as the kernel's own limit, path_resolution(7) */
 #define MOUNTINFO_MAX (512u << 10)
 
 long st_files__read_all(int fd, void *buf, size_t buf_sz)

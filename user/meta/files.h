@@ -17,8 +17,8 @@
 #define ST_ROOT_MOUNTS_MAX 128
 
 struct st_root {
-	int fd;		  /* O_PATH of the root folder; -1: none */
-	char *text;	  /* owns the mount points */
+	int fd;	    /* O_PATH of the root folder; -1: none */
+	char *text; /* owns the mount points */
 	uint32_t mount_cnt;
 	const char *mounts[ST_ROOT_MOUNTS_MAX]; /* mount points that are not entered */
 };

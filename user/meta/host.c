@@ -28,8 +28,9 @@ static void read_line(const char *path, char *out, size_t out_sz)
 static const char *arch_of(const char *machine)
 {
 	static const char *const map[][2] = {
-		{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm32"}, {"armv6l", "arm32"},
-		{"i386", "x86"},     {"i686", "x86"},	   {"ppc64le", "ppc64"}, {"s390x", "s390x"},
+		{"x86_64", "amd64"},  {"aarch64", "arm64"}, {"armv7l", "arm32"},
+		{"armv6l", "arm32"},  {"i386", "x86"},	    {"i686", "x86"},
+		{"ppc64le", "ppc64"}, {"s390x", "s390x"},
 	};
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
@@ -136,8 +137,8 @@ void st_host__owner(uint32_t uid, char *out, size_t out_sz)
 void st_host__creation_time(const struct st_host *h, uint64_t start_ticks, char out[32])
 {
 	uint64_t hz = h->ticks_hz;
-	int64_t ns = h->boot_ns + (int64_t)(start_ticks / hz * 1000000000 +
-					    start_ticks % hz * 1000000000 / hz);
+	int64_t ns = h->boot_ns +
+		     (int64_t)(start_ticks / hz * 1000000000 + start_ticks % hz * 1000000000 / hz);
 	time_t s = (time_t)(ns / 1000000000);
 	struct tm tm;
 	size_t n;

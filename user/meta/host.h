@@ -10,14 +10,14 @@
 
 struct st_host {
 	char name[65];
-	char id[65];	      /* /etc/machine-id, "" when there is none */
-	char boot_id[40];     /* of this boot, for the names of processes */
-	char arch[16];	      /* a value of host.arch */
-	char os_name[65];     /* "Debian GNU/Linux" */
-	char os_version[65];  /* "12" */
+	char id[65];	     /* /etc/machine-id, "" when there is none */
+	char boot_id[40];    /* of this boot, for the names of processes */
+	char arch[16];	     /* a value of host.arch */
+	char os_name[65];    /* "Debian GNU/Linux" */
+	char os_version[65]; /* "12" */
 	char os_description[129];
-	int64_t boot_ns;      /* CLOCK_REALTIME less CLOCK_BOOTTIME at the start */
-	uint32_t ticks_hz;    /* unit of /proc/PID/stat's start time */
+	int64_t boot_ns;   /* CLOCK_REALTIME less CLOCK_BOOTTIME at the start */
+	uint32_t ticks_hz; /* unit of /proc/PID/stat's start time */
 };
 
 /* Fills out; what cannot be read stays empty. */

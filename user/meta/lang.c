@@ -15,10 +15,10 @@ bool st_cmd__name(struct st_cmd *c, struct st_str name, enum st_name_source sour
 struct st_str st_lang__strip(struct st_str file)
 {
 	static const char *const extensions[] = {
-		".py",	".pyc", ".pyz", ".pex",	 ".js",	   ".mjs",  ".cjs", ".ts",  ".mts",
-		".cts", ".jsx", ".tsx", ".rb",	 ".ru",	   ".pl",   ".psgi", ".cgi", ".php",
-		".phar", ".sh", ".bash", ".zsh", ".lua",   ".jar",  ".war", ".dll", ".exe",
-		".R",	".r",	".tcl", ".jl",	 ".scm",   ".java", ".exs", ".escript", ".fish",
+		".py",	 ".pyc", ".pyz",  ".pex", ".js",  ".mjs",  ".cjs",  ".ts",	".mts",
+		".cts",	 ".jsx", ".tsx",  ".rb",  ".ru",  ".pl",   ".psgi", ".cgi",	".php",
+		".phar", ".sh",	 ".bash", ".zsh", ".lua", ".jar",  ".war",  ".dll",	".exe",
+		".R",	 ".r",	 ".tcl",  ".jl",  ".scm", ".java", ".exs",  ".escript", ".fish",
 	};
 
 	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {

@@ -4,8 +4,8 @@
 
 /* Options that take the next argument; all others stand alone or have "=". */
 #define VALUED                                                                                     \
-	"-cp -classpath --class-path -p --module-path --upgrade-module-path --add-modules "         \
-	"--limit-modules --add-opens --add-exports --add-reads --patch-module --source "            \
+	"-cp -classpath --class-path -p --module-path --upgrade-module-path --add-modules "        \
+	"--limit-modules --add-opens --add-exports --add-reads --patch-module --source "           \
 	"--describe-module -d --enable-native-access --finalization"
 
 /* A version begins at a digit, or at v and a digit. */

@@ -15,13 +15,15 @@ bool st_lang__script(struct st_cmd *c)
 /* dotnet [host options] [exec] Shop.dll, dotnet run --project src/Shop */
 bool st_lang__dotnet(struct st_cmd *c)
 {
-	uint32_t i = st_cmd__positional(c, 1, "--depsfile --runtimeconfig --additionalprobingpath "
-					      "--fx-version --roll-forward --additional-deps");
+	uint32_t i = st_cmd__positional(c, 1,
+					"--depsfile --runtimeconfig --additionalprobingpath "
+					"--fx-version --roll-forward --additional-deps");
 	struct st_str v;
 
 	if (i < c->argc && st_text__is(c->argv[i], "exec"))
-		i = st_cmd__positional(c, i + 1, "--depsfile --runtimeconfig "
-						 "--additionalprobingpath --fx-version");
+		i = st_cmd__positional(c, i + 1,
+				       "--depsfile --runtimeconfig "
+				       "--additionalprobingpath --fx-version");
 	if (i >= c->argc)
 		return false;
 	if (st_text__in(c->argv[i], "run watch")) {

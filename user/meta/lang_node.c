@@ -4,9 +4,9 @@
 
 /* Options of node that take the next argument (nodejs.org, "Command-line API"). */
 #define NODE_VALUED                                                                                \
-	"-r --require --import --loader --experimental-loader -C --conditions --env-file "          \
-	"--env-file-if-exists --icu-data-dir --openssl-config --redirect-warnings "                 \
-	"--diagnostic-dir --inspect-port --input-type --stack-trace-limit --title --watch-path "    \
+	"-r --require --import --loader --experimental-loader -C --conditions --env-file "         \
+	"--env-file-if-exists --icu-data-dir --openssl-config --redirect-warnings "                \
+	"--diagnostic-dir --inspect-port --input-type --stack-trace-limit --title --watch-path "   \
 	"--experimental-config-file --dns-result-order --disable-warning --tls-cipher-list"
 
 /* Names of a program's first file, which name no program. */

@@ -44,7 +44,8 @@ static bool server(struct st_cmd *c, uint32_t i, const char *flags)
 
 	for (k = i; k < c->argc; k++)
 		if (looks_like_application(c->argv[k]) &&
-		    !(k > i && st_text__in(c->argv[k - 1], "-k --worker-class -b --bind -c --config")))
+		    !(k > i &&
+		      st_text__in(c->argv[k - 1], "-k --worker-class -b --bind -c --config")))
 			return name_by_application(c, c->argv[k]);
 	for (k = i; k < c->argc; k++) {
 		struct st_str a = c->argv[k];
@@ -113,10 +114,10 @@ static const struct launcher {
 	const char *name;
 	bool (*fn)(struct st_cmd *c, uint32_t i); /* i: the first argument behind it */
 } launchers[] = {
-	{"gunicorn", gunicorn}, {"gunicorn3", gunicorn}, {"uvicorn", asgi},
-	{"hypercorn", asgi},	{"daphne", asgi},	 {"granian", asgi},
-	{"waitress-serve", asgi}, {"waitress", asgi},	 {"celery", celery},
-	{"flask", flask},	{"fastapi", with_script}, {"streamlit", with_script},
+	{"gunicorn", gunicorn},	  {"gunicorn3", gunicorn},  {"uvicorn", asgi},
+	{"hypercorn", asgi},	  {"daphne", asgi},	    {"granian", asgi},
+	{"waitress-serve", asgi}, {"waitress", asgi},	    {"celery", celery},
+	{"flask", flask},	  {"fastapi", with_script}, {"streamlit", with_script},
 	{"django-admin", django}, {"django", django},
 };
 

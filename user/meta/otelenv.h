@@ -9,9 +9,9 @@
 
 #include "spantap/bytes.h"
 
-#define ST_OTEL_KEY_MAX 128u	/* bytes of a decoded key; a longer one makes the value malformed */
+#define ST_OTEL_KEY_MAX	  128u	/* bytes of a decoded key; a longer one makes the value malformed */
 #define ST_OTEL_VALUE_MAX 1024u /* bytes of a decoded value; likewise */
-#define ST_OTEL_ATTR_MAX 64
+#define ST_OTEL_ATTR_MAX  64
 
 struct st_otel_attr {
 	struct st_str key;   /* within the raw value, or in the text area when it was encoded */

@@ -16,10 +16,10 @@
  * Kubernetes' environments stay below these.
  */
 #define ARGS_MAX (256u << 10)
-#define ENV_MAX (512u << 10)
+#define ENV_MAX	 (512u << 10)
 #define TEXT_MAX (256u << 10)
-#define KEEP_MAX (64u << 10)	/* larger buffers are given back after use */
-#define JAR_MAX (1ull << 30)
+#define KEEP_MAX (64u << 10) /* larger buffers are given back after use */
+#define JAR_MAX	 (1ull << 30)
 
 struct st_process *st_process__new(void)
 {

@@ -9,11 +9,11 @@
 #include "meta/process.h"
 #include "meta/resource.h"
 
-#define NS 1000000000ull
-#define RECHECK_NS (10 * NS)	    /* a process id may have been used anew meanwhile */
+#define NS		  1000000000ull
+#define RECHECK_NS	  (10 * NS) /* a process id may have been used anew meanwhile */
 #define RECHECK_EXITED_NS (1 * NS)  /* the same for one that ended */
-#define KEEP_EXITED_NS (30 * NS)
-#define NONE UINT32_MAX
+#define KEEP_EXITED_NS	  (30 * NS)
+#define NONE		  UINT32_MAX
 
 /* What the kernel said at exec, kept until somebody asks. */
 struct exec_facts {
@@ -240,7 +240,8 @@ static struct st_resource *make(struct st_registry *r, struct item *it)
 		read_exec(r->scratch, it);
 	if (r->scratch->malformed && !r->stats.env_malformed++)
 		st_warn("process %d: OTEL_RESOURCE_ATTRIBUTES is malformed and not used (this is "
-			"said once)", it->tgid);
+			"said once)",
+			it->tgid);
 	it->start_ticks = r->scratch->start_ticks;
 	res = st_resource__build(&r->env, r->scratch);
 	r->stats.attr_dropped = r->env.attr_dropped;

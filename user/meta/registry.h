@@ -18,11 +18,11 @@ struct st_registry;
 
 /* Counted, never silent. */
 struct st_registry_stats {
-	uint32_t live;	       /* resources held now, those of ended processes included */
-	uint64_t made;	       /* resources made since the start */
-	uint64_t evicted;      /* forgotten because the table was full */
-	uint64_t unreadable;   /* processes that were gone before /proc was read */
-	uint64_t attr_dropped; /* attributes of OTEL_RESOURCE_ATTRIBUTES that found no room */
+	uint32_t live;		/* resources held now, those of ended processes included */
+	uint64_t made;		/* resources made since the start */
+	uint64_t evicted;	/* forgotten because the table was full */
+	uint64_t unreadable;	/* processes that were gone before /proc was read */
+	uint64_t attr_dropped;	/* attributes of OTEL_RESOURCE_ATTRIBUTES that found no room */
 	uint64_t env_malformed; /* OTEL_RESOURCE_ATTRIBUTES values that were discarded */
 };
 

@@ -117,8 +117,8 @@ static void put_attrs(struct draft *d, const struct st_otel_attrs *a, int which)
 	}
 }
 
-enum st_name_source st_resource__name(const struct st_resource_env *env,
-				      const struct st_process *p, struct st_str *name)
+enum st_name_source st_resource__name(const struct st_resource_env *env, const struct st_process *p,
+				      struct st_str *name)
 {
 	const struct st_service *s = &p->service;
 
@@ -248,8 +248,8 @@ static struct st_resource *flatten(const struct draft *d, int pid)
 		to += attrs[i].s.len;
 	}
 	/* The name is the first attribute of every draft. */
-	*r = (struct st_resource){.service = attrs[0].s, .pid = pid, .attrs = attrs,
-				  .attr_cnt = (uint16_t)d->cnt};
+	*r = (struct st_resource){
+		.service = attrs[0].s, .pid = pid, .attrs = attrs, .attr_cnt = (uint16_t)d->cnt};
 	return r;
 }
 

@@ -14,10 +14,10 @@
 /* What is the same for all resources of this tracer. */
 struct st_resource_env {
 	struct st_host host;
-	struct st_str service_name;  /* the tracer's OTEL_SERVICE_NAME, empty: none */
-	struct st_otel_attrs attrs;  /* the tracer's OTEL_RESOURCE_ATTRIBUTES */
-	uint32_t key_cnt;	     /* keys made so far */
-	uint64_t attr_dropped;	     /* attributes whose key found no room */
+	struct st_str service_name; /* the tracer's OTEL_SERVICE_NAME, empty: none */
+	struct st_otel_attrs attrs; /* the tracer's OTEL_RESOURCE_ATTRIBUTES */
+	uint32_t key_cnt;	    /* keys made so far */
+	uint64_t attr_dropped;	    /* attributes whose key found no room */
 };
 
 /*
@@ -30,7 +30,7 @@ struct st_resource *st_resource__build(struct st_resource_env *env, const struct
 struct st_resource *st_resource__build_unknown(struct st_resource_env *env, int pid);
 
 /* Why the name is what it is, for `list`: the source that __build used. */
-enum st_name_source st_resource__name(const struct st_resource_env *env,
-				      const struct st_process *p, struct st_str *name);
+enum st_name_source st_resource__name(const struct st_resource_env *env, const struct st_process *p,
+				      struct st_str *name);
 
 #endif

@@ -15,9 +15,9 @@
 #include "spantap/keys.h"
 
 #define PACK_VERSION 1
-#define PACK_MAX (64u << 10) /* bytes of a packed resource */
-#define ATTRS_MAX 256u
-#define STRS_MAX 64u
+#define PACK_MAX     (64u << 10) /* bytes of a packed resource */
+#define ATTRS_MAX    256u
+#define STRS_MAX     64u
 
 static void put_le(struct st_buf *b, uint64_t v, unsigned int n)
 {
@@ -207,8 +207,8 @@ int st_resource__unpack(struct st_str packed, struct st_resource **out)
 	cnt = get_attrs(&u);
 	if (u.bad || st_bytes_left(&u.in))
 		return -EINVAL;
-	r = calloc(1, sizeof(*r) + cnt * sizeof(*u.attrs) + u.strs_cnt * sizeof(*u.strs) +
-			      packed.len);
+	r = calloc(1,
+		   sizeof(*r) + cnt * sizeof(*u.attrs) + u.strs_cnt * sizeof(*u.strs) + packed.len);
 	if (!r)
 		return -ENOMEM;
 	u.attrs = (struct st_attr *)(r + 1);

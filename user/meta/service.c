@@ -156,8 +156,9 @@ static void see_through(struct st_cmd *c)
 			shift(c, 1);
 	} else if (st_text__starts(c->program, "ld-linux") ||
 		   st_text__starts(c->program, "ld-musl-")) {
-		i = st_cmd__positional(c, 1, "--library-path --argv0 --preload --audit "
-					     "--inhibit-rpath --glibc-hwcaps-prepend");
+		i = st_cmd__positional(c, 1,
+				       "--library-path --argv0 --preload --audit "
+				       "--inhibit-rpath --glibc-hwcaps-prepend");
 		if (i < c->argc)
 			shift(c, i);
 	}

@@ -8,9 +8,9 @@
 
 #include "spantap/bytes.h"
 
-#define ST_SERVICE_MAX 128u /* bytes of a name */
+#define ST_SERVICE_MAX	128u /* bytes of a name */
 #define ST_ARTIFACT_MAX 1024u
-#define ST_ARGV_MAX 512u /* arguments that are looked at; Java's options can be hundreds */
+#define ST_ARGV_MAX	512u /* arguments that are looked at; Java's options can be hundreds */
 
 /* What is known of a process; any of it may be empty. Text is as the process chose it. */
 struct st_facts {
@@ -44,7 +44,7 @@ enum st_name_source {
 };
 
 enum st_artifact {
-	ST_ARTIFACT_EXE = 0,	  /* the executable */
+	ST_ARTIFACT_EXE = 0, /* the executable */
 	ST_ARTIFACT_JAR = 1,
 	ST_ARTIFACT_PACKAGE = 2, /* package.json */
 };

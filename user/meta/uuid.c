@@ -23,12 +23,14 @@ static void sha1_block(uint32_t h[5], const uint8_t *p)
 	for (int t = 16; t < 80; t++)
 		w[t] = rol(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 	for (int t = 0; t < 80; t++) {
-		uint32_t f = t < 20 ? (b & c) | (~b & d)
-			   : t < 40 ? b ^ c ^ d
-			   : t < 60 ? (b & c) | (b & d) | (c & d)
-				    : b ^ c ^ d;
-		uint32_t k = t < 20 ? 0x5a827999 : t < 40 ? 0x6ed9eba1
-			   : t < 60 ? 0x8f1bbcdc : 0xca62c1d6;
+		uint32_t f = t < 20   ? (b & c) | (~b & d)
+			     : t < 40 ? b ^ c ^ d
+			     : t < 60 ? (b & c) | (b & d) | (c & d)
+				      : b ^ c ^ d;
+		uint32_t k = t < 20   ? 0x5a827999
+			     : t < 40 ? 0x6ed9eba1
+			     : t < 60 ? 0x8f1bbcdc
+				      : 0xca62c1d6;
 		uint32_t next = rol(a, 5) + f + e + w[t] + k;
 
 		e = d;

@@ -16,12 +16,12 @@
 struct st_elf_info {
 	bool is_elf;
 	bool is_32bit;
-	uint16_t machine;	   /* e_machine, EM_* */
-	const char *language;	   /* "go", "rust" or NULL */
-	char go_version[33];	   /* "go1.22.1" */
-	char module[129];	   /* Go: path of the main package */
-	char version[65];	   /* Go: the main module's version, or the revision */
-	bool has_section_info;	   /* section headers could be read */
+	uint16_t machine;      /* e_machine, EM_* */
+	const char *language;  /* "go", "rust" or NULL */
+	char go_version[33];   /* "go1.22.1" */
+	char module[129];      /* Go: path of the main package */
+	char version[65];      /* Go: the main module's version, or the revision */
+	bool has_section_info; /* section headers could be read */
 };
 
 /* Reads an open ELF file. 0, -ENOEXEC when it is none, -errno. */

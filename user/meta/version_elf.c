@@ -9,10 +9,10 @@
 #include "meta/files.h"
 #include "meta/text.h"
 
-#define SECTIONS_MAX 512u
-#define NAMES_MAX (64u << 10)
+#define SECTIONS_MAX  512u
+#define NAMES_MAX     (64u << 10)
 #define BUILDINFO_MAX (64u << 10) /* the module list of a very large program */
-#define COMMENT_MAX 4096u
+#define COMMENT_MAX   4096u
 
 struct elf {
 	int fd;

@@ -10,14 +10,14 @@
 #include "meta/files.h"
 #include "meta/text.h"
 
-#define END_SZ 22u
-#define CENTRAL_SZ 46u
-#define LOCAL_SZ 30u
-#define TAIL_MAX (END_SZ + 65535u)	/* the archive's comment is at most that long */
-#define DIRECTORY_MAX (4u << 20)	/* some 50,000 entries */
-#define MANIFEST_MAX (64u << 10)
+#define END_SZ		22u
+#define CENTRAL_SZ	46u
+#define LOCAL_SZ	30u
+#define TAIL_MAX	(END_SZ + 65535u) /* the archive's comment is at most that long */
+#define DIRECTORY_MAX	(4u << 20)	  /* some 50,000 entries */
+#define MANIFEST_MAX	(64u << 10)
 
-#define METHOD_STORED 0
+#define METHOD_STORED	0
 #define METHOD_DEFLATED 8
 
 struct entry {
@@ -104,8 +104,10 @@ static int find_entry(const uint8_t *p, size_t n, const char *name, struct entry
 /* Raw deflate; as much as out holds. Returns the count or -EINVAL. */
 static long unpack(const uint8_t *in, size_t in_sz, char *out, size_t out_sz)
 {
-	z_stream z = {.next_in = (uint8_t *)(uintptr_t)in, .avail_in = (uInt)in_sz,
-		      .next_out = (uint8_t *)out, .avail_out = (uInt)out_sz};
+	z_stream z = {.next_in = (uint8_t *)(uintptr_t)in,
+		      .avail_in = (uInt)in_sz,
+		      .next_out = (uint8_t *)out,
+		      .avail_out = (uInt)out_sz};
 	int rc;
 
 	if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
