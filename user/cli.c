@@ -148,9 +148,9 @@ static int check_used(const struct state *st)
 	return 0;
 }
 
-static bool has_who(const struct st_config *c)
+static bool has_some(const struct st_config *c)
 {
-	return c->pid_cnt || c->comm_cnt || c->exe_cnt || c->port_cnt || c->argv;
+	return c->pid_cnt || c->comm_cnt || c->exe_cnt || c->argv;
 }
 
 static int check_together(struct st_config *c)
@@ -161,9 +161,9 @@ static int check_together(struct st_config *c)
 		return c->argv ? st_cli_wrong("%s: it runs no command; leave -- %s out",
 					      command_names[c->command], c->argv[0])
 			       : 0;
-	if (c->all && has_who(c))
+	if (c->all && has_some(c))
 		return st_cli_wrong("-a: it takes every process; leave it out to choose some");
-	if (!has_who(c))
+	if (!has_some(c) && !c->port_cnt)
 		c->all = true;
 	if (c->no_children && c->all)
 		return st_cli_wrong(

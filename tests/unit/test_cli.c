@@ -97,6 +97,9 @@ static void each_who_replaces_all(void **state)
 	assert_false(c.all);
 	assert_int_equal(parse(&c, "-a"), 0);
 	assert_true(c.all);
+	assert_int_equal(parse(&c, "-a", "--port", "80"), 0);
+	assert_true(c.all);
+	assert_int_equal(c.port_cnt, 1);
 }
 
 static void command_to_run(void **state)
