@@ -11,10 +11,10 @@ enum char_class {
 	DIGIT = 0x01,
 	LOWER = 0x02,
 	UPPER = 0x04,
-	JOIN = 0x08,  /* joins words: - _ . ~ */
-	DELIM = 0x10, /* the other characters of RFC 3986 3.3 */
-	PERCENT = 0x20,
-	FOREIGN = 0x40, /* may not stand in a path */
+	HEX = 0x08,	/* besides one of those */
+	JOIN = 0x10,	/* joins words: - _ . ~ */
+	DELIM = 0x20,	/* the other characters of RFC 3986 3.3 */
+	FOREIGN = 0x40, /* what may not stand in a path, and the percent sign */
 	END = 0x80,	/* ends a segment */
 	ALNUM = DIGIT | LOWER | UPPER,
 };
@@ -48,7 +48,7 @@ static inline bool is_digit(char c)
 
 static inline bool is_hex(char c)
 {
-	return is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 6;
+	return class_of(c) & HEX;
 }
 
 static inline bool is_one_of(char c, const char *set)
@@ -78,8 +78,11 @@ uint32_t st_route__date_len(struct st_str s);
 /* 8-4-4-4-12 hexadecimal digits (RFC 9562 4) at the start of s, and nothing of the word behind. */
 bool st_route__begins_uuid(struct st_str s);
 
-/* Of a segment without its file extension, or with it: WORD when its parts have to be looked at. */
-enum kind st_route__whole_kind(struct st_str s);
+/*
+ * Of a segment with or without its file extension: WORD when its parts have to be looked at. seen
+ * has the class of each of its characters, and may have more.
+ */
+enum kind st_route__whole_kind(struct st_str s, uint8_t seen);
 
 /* Of a part, which is letters and digits only. */
 enum kind st_route__part_kind(struct st_str s);
