@@ -5,7 +5,7 @@
 
 #include "spantap/bytes.h"
 
-#define ST_HTTP1_HEAD_MAX 65536u
+#define ST_HTTP1_HEAD_MAX    65536u
 #define ST_HTTP1_CAPTURE_MAX 16
 
 enum st_http1_flag {
@@ -32,12 +32,12 @@ void st_http1_capture__prepare(struct st_http1_capture *cap);
 /* A parsed head. Slices point into the parsed bytes. Absent fields have len 0 and p NULL. */
 struct st_http1_head {
 	bool is_response;
-	uint8_t version;	/* 10 or 11 (1.x with x > 1 counts as 11) */
-	uint16_t status;	/* response: 100..999 */
-	uint16_t flags;		/* enum st_http1_flag */
+	uint8_t version;	 /* 10 or 11 (1.x with x > 1 counts as 11) */
+	uint16_t status;	 /* response: 100..999 */
+	uint16_t flags;		 /* enum st_http1_flag */
 	uint64_t content_length; /* when ST_H1_HAS_LENGTH */
-	struct st_str method;	/* request; any token */
-	struct st_str target;	/* request: as on the wire */
+	struct st_str method;	 /* request; any token */
+	struct st_str target;	 /* request: as on the wire */
 	struct st_str host;
 	struct st_str user_agent;
 	struct st_str upgrade;
@@ -50,7 +50,8 @@ struct st_http1_head {
  * the bytes alone: a prefix of a possible head of at most ST_HTTP1_HEAD_MAX bytes), or -EPROTO
  * when these bytes cannot begin an HTTP/1.x message, -E2BIG when the head is too long.
  * One pass over the bytes, no allocation. cap may be NULL. Up to two leading CRLF (RFC 9112 2.2)
- * are skipped and count in the length. Lines may end in LF alone. Obsolete folding is accepted.
+ * are skipped and count in the length. Lines may end in LF alone. Obsolete folding is accepted: a
+ * folded value keeps the line ends inside it. out holds a head only when the length is returned.
  */
 int st_http1_head__parse(struct st_bytes b, const struct st_http1_capture *cap,
 			 struct st_http1_head *out);
