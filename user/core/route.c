@@ -251,13 +251,27 @@ static bool decode(struct st_str s, char *buf, uint32_t *len, uint8_t *seen)
 	return true;
 }
 
+/* v1, s3, oauth2: short words in lower case with one or two digits behind. */
+static bool is_numbered_word(struct st_str s, uint8_t seen)
+{
+	uint32_t i = 0;
+
+	if (s.len > 7 || seen & ~(LOWER | DIGIT | HEX))
+		return false;
+	while (i < s.len && !is_digit(s.p[i]))
+		i++;
+	return i && s.len - i <= 2 && is_digit(s.p[s.len - 1]);
+}
+
 static __attribute__((noinline)) void put_odd_segment(struct writer *w, struct st_str s,
 						      uint8_t seen)
 {
 	char buf[DECODED_MAX];
 	uint32_t n;
 
-	if (!(seen & FOREIGN))
+	if (is_numbered_word(s, seen))
+		put(w, s.p, s.len);
+	else if (!(seen & FOREIGN))
 		put_decoded(w, s, seen);
 	else if (decode(s, buf, &n, &seen))
 		put_decoded(w, st_str(buf, n), seen);

@@ -260,12 +260,14 @@ static bool is_version(struct st_str s)
 	if (!n || n > 2)
 		return false;
 	at = 1 + n;
+	if (at == s.len)
+		return true;
 	for (i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
 		n = (uint32_t)strlen(stages[i]);
 		if (s.len >= at + n && !memcmp(s.p + at, stages[i], n))
 			return s.len - at - n <= 2 && digits_at(s, at + n) == s.len - at - n;
 	}
-	return at == s.len;
+	return false;
 }
 
 /* Sizes of keys, digests and the like, which are part of a name: sha256. */
