@@ -242,7 +242,14 @@ static bool curl_hopeless(CURLcode code)
 	}
 }
 
-static void judge_curl(const struct st_request *r, CURLcode code, struct st_outcome *out)
+static bool is_nobody(CURLcode code)
+{
+	return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+	       code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
+static void judge_curl(const struct st_request *r, const struct st_target *t, CURLcode code,
+		       struct st_outcome *out)
 {
 	long err = 0;
 
@@ -250,6 +257,8 @@ static void judge_curl(const struct st_request *r, CURLcode code, struct st_outc
 	if (curl_hopeless(code)) {
 		out->verdict = ST_BROKEN;
 		out->cure = "check the URL and OTEL_EXPORTER_OTLP_CERTIFICATE";
+	} else if (is_nobody(code)) {
+		out->cure = t->cure;
 	}
 	curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &err);
 	if (code == CURLE_COULDNT_CONNECT && err)
@@ -270,7 +279,7 @@ void st_request__judge(struct st_request *r, const struct st_target *t, CURLcode
 	curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	/* A status from the receiver outweighs how the transfer ended: it may answer early. */
 	if (code != CURLE_OK && http < 300 && r->grpc_status < 0) {
-		judge_curl(r, code, out);
+		judge_curl(r, t, code, out);
 		return;
 	}
 	a.http = (int)http;

@@ -146,9 +146,9 @@ static void say(struct st_output *o, const struct st_outcome *out, uint64_t now_
 		st_warn("%s: %s (%llu spans rejected)", o->t.shown, out->reason,
 			(unsigned long long)out->rejected);
 	else if (out->verdict == ST_RETRY)
-		st_warn("%s does not take spans: %s; %s; tracing goes on, spans wait and are lost "
+		st_warn("%s does not take spans: %s%s%s; tracing goes on, spans wait and are lost "
 			"when the queue is full",
-			o->t.shown, out->reason, out->cure ? out->cure : o->t.cure);
+			o->t.shown, out->reason, out->cure ? "; " : "", out->cure ? out->cure : "");
 	else
 		st_error("%s refuses spans: %s%s%s; they are lost, tracing goes on", o->t.shown,
 			 out->reason, out->cure ? "; " : "", out->cure ? out->cure : "");
