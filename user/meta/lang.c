@@ -32,6 +32,9 @@ struct st_str st_lang__strip(struct st_str file)
 
 bool st_cmd__script(struct st_cmd *c, struct st_str path)
 {
+	/* A pipe or a descriptor: its number names nothing. */
+	if (st_text__starts(path, "/dev/") || st_text__starts(path, "/proc/"))
+		return false;
 	/* "https://host/tool.ts?v=1", as deno and bun run it */
 	if (memchr(path.p, ':', path.len))
 		path = st_text__until(st_text__until(path, '?'), '#');
