@@ -28,7 +28,7 @@
 
 struct st_sysargs {
 	long nr;
-	unsigned long arg[3];
+	unsigned long arg[4];
 };
 
 static __always_inline const struct pt_regs *st_task_regs(void)
@@ -54,6 +54,10 @@ static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_
 	out->arg[1] = v[1];
 	out->arg[0] = v[2];
 	out->nr = (int)v[3];
+	out->arg[3] = 0;
+	/* Only recvfrom's flags are wanted of the fourth. */
+	if (out->nr == ST_NR_RECVFROM)
+		bpf_probe_read_kernel(&out->arg[3], sizeof(out->arg[3]), &regs->r10);
 }
 
 static __always_inline bool st_task_compat(void)

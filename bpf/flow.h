@@ -150,10 +150,11 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
 }
 
 /*
- * TCP: bytes are about to be queued. Called for each fragment of a send; write_seq plus the
- * bytes still to send stays the same within one call, which tells the first from the others.
+ * A send begins, or goes on with its next fragment: write_seq plus the bytes still to send stays
+ * the same within one call, which tells the first from the others. Returns its call when its
+ * bytes are wanted; else it is done.
  */
-static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
+static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -162,33 +163,73 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 	__u64 pos;
 
 	if (!st_current_wanted() || !st_conn_get(sk, &conn, true))
-		return;
+		return NULL;
 	s = conn.s;
 	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
-		return;
+		return NULL;
 	d = &s->dir[ST_TX];
 	pos = st_pos_extend(d->pos, st_write_seq(sk));
-	if ((s->flags & ST_SLOT_SENDING) && d->call_end == pos + left) {
-		d->time_ns = bpf_ktime_get_ns();
-		return;
-	}
+	if ((s->flags & ST_SLOT_SENDING) && d->call_end == pos + left)
+		goto out;
 	s->flags |= ST_SLOT_SENDING;
 	d->call_end = pos + left;
 	d->pos = pos;
 	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX);
 	if (!c)
-		return;
+		return NULL;
 	c->pos = pos;
 	c->bytes = left > 0x7fffffff ? 0x7fffffff : (__u32)left;
 	c->turn = cfg.timing || st_turn(s, ST_TX);
-	if (st_look_needed(c, s)) {
-		st_src_iter(&c->src, &msg->msg_iter);
-		if (c->src.segs || c->turn) {
-			st_call_run(ST_SCRATCH_SEND);
-			return;
-		}
-	}
+	if (st_look_needed(c, s))
+		return c;
+out:
 	d->time_ns = bpf_ktime_get_ns();
+	return NULL;
+}
+
+/* The call's buffer is known now, or known not to be readable. */
+static __always_inline void st_send_run(struct st_call *c)
+{
+	struct st_slot *s;
+
+	if (c->src.segs || c->turn) {
+		st_call_run(ST_SCRATCH_SEND);
+		return;
+	}
+	s = st_slot_at(c->slot);
+	if (s)
+		s->dir[ST_TX].time_ns = bpf_ktime_get_ns();
+}
+
+/* TCP: bytes are about to be queued. */
+static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
+{
+	struct st_call *c = st_send_enter(sk, left);
+
+	if (!c)
+		return;
+	st_src_iter(&c->src, &msg->msg_iter);
+	st_send_run(c);
+}
+
+/* The same when the bytes are known by other means. */
+static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 left)
+{
+	struct st_call *c = st_send_enter(sk, left);
+
+	if (!c)
+		return;
+	c->src = *src;
+	st_send_run(c);
+}
+
+/* Pages of a file: positions move, the bytes are not ours to read. */
+static __always_inline void st_sendpage_begin(struct sock *sk, __u64 left)
+{
+	struct st_call *c = st_send_enter(sk, left);
+
+	if (c)
+		st_send_run(c);
 }
 
 /* TCP: the send returned; only now is it known how many bytes were accepted. */

@@ -6,6 +6,10 @@
 #include "maps.h"
 #include "state.h"
 #include "process.h"
+#include "hooks_fentry.h"
+#include "hooks_kprobe.h"
+#include "hooks_sys.h"
+#include "alive.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -39,7 +39,6 @@ static const struct {
 	{ST_NEED_PROC,
 	 ST_RUNG_TRACEPOINTS,
 	 {ST_FEATURE_TP_FORK, ST_FEATURE_TP_EXEC, ST_FEATURE_TP_EXIT}},
-	{ST_NEED_SPLICE, ST_RUNG_TRACEPOINTS, {ST_FEATURE_TP_SPLICE}},
 };
 
 static const struct st_feature *absent(const struct check *c, enum st_feature_id id)

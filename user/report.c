@@ -54,6 +54,17 @@ uint64_t st_report__kernel_lost(const struct st_tracer *t)
 	return (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + 1) / 2;
 }
 
+/* Exchanges that the histograms have no room for, or whose first bytes could not be read. */
+static uint64_t not_timed(const struct st_tracer *t)
+{
+	uint64_t c[ST_C_MAX];
+
+	if (st_tracer__counters(t, c))
+		return 0;
+	return c[ST_C_HIST_FULL] + c[ST_C_UNREADABLE] +
+	       (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + 1) / 2;
+}
+
 static void own_use(const struct st_own *own, char *buf, size_t sz)
 {
 	uint64_t wall = st_clock__mono_ns() - own->started_ns, shared;
@@ -77,6 +88,14 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 	st_outputs__stats(outputs, &o);
 	if (own)
 		own_use(own, use, sizeof(use));
+	if (own && own->timing) {
+		uint64_t unseen = not_timed(own->tracer);
+
+		st_info("%s requests timed, %s lost%s",
+			thousands(st_report__latency(own->tracer, false), a), thousands(unseen, b),
+			use);
+		return;
+	}
 	left_out = o.sampled_out + o.filtered;
 	if (left_out)
 		snprintf(out, sizeof(out), ", %s left out", thousands(left_out, d));
@@ -204,19 +223,24 @@ static void print_hist(const struct st_hist_key *k, const struct st_hist *h)
 	       (double)st_hist__quantile_ns(h, 0.99) / 1e6);
 }
 
-void st_report__latency(struct st_tracer *t)
+uint64_t st_report__latency(struct st_tracer *t, bool print)
 {
 	struct hists *all = calloc(1, sizeof(*all));
 	struct st_slot *slots;
+	uint64_t sum = 0;
 	uint32_t cnt;
 
 	if (!all)
-		return;
+		return 0;
 	st_tracer__each_hist(t, collect, all);
 	slots = st_tracer__slots(t, &cnt);
 	for (uint32_t i = 0; i < cnt; i++)
 		add_pending(all, &slots[i]);
-	for (int i = 0; i < all->cnt; i++)
-		print_hist(&all->v[i].key, &all->v[i].h);
+	for (int i = 0; i < all->cnt; i++) {
+		sum += all->v[i].h.cnt;
+		if (print)
+			print_hist(&all->v[i].key, &all->v[i].h);
+	}
 	free(all);
+	return sum;
 }

@@ -9,9 +9,10 @@
 
 /* The tracer's own use of the machine since the start. */
 struct st_own {
-	const struct st_tracer *tracer;
+	struct st_tracer *tracer;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	uint64_t cpu_at_start_ns;
+	bool timing; /* the kernel alone times the requests: no span is made */
 };
 
 /*
@@ -28,8 +29,11 @@ void st_report__open(struct st_core *core, uint64_t now_ns, uint64_t min_age_ns,
 
 bool st_report__has_open(struct st_core *core);
 
-/* The latency histograms, a line each; what the slots still hold is added. */
-void st_report__latency(struct st_tracer *t);
+/*
+ * The latency histograms, a line each when print is set; what the slots still hold is added.
+ * Returns how many exchanges they count.
+ */
+uint64_t st_report__latency(struct st_tracer *t, bool print);
 
 /* Requests that are lost for the kernel's own reasons: an upper bound, since no record says more. */
 uint64_t st_report__kernel_lost(const struct st_tracer *t);

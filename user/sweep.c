@@ -7,6 +7,8 @@
 /* A closed slot is left alone for so long: its record may still be in the ring. */
 #define GRACE_NS (100 * ST_NSEC_PER_MSEC)
 
+#define UNIX_EVERY_NS (10 * ST_NSEC_PER_SEC)
+
 static uint64_t last_moved(const struct st_slot *s)
 {
 	uint64_t rx = s->dir[ST_RX].time_ns, tx = s->dir[ST_TX].time_ns;
@@ -54,5 +56,36 @@ void st_sweep__run(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns)
 
 		if (s->conn_id && (s->flags & ST_SLOT_CLOSED) && last_moved(s) + GRACE_NS < now_ns)
 			close_slot(p, s, i, now_ns);
+	}
+}
+
+static uint32_t count_unix(const struct st_slot *slots, uint32_t cnt)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < cnt; i++)
+		n += slots[i].conn_id && !slots[i].tcp;
+	return n;
+}
+
+void st_sweep__unix(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns)
+{
+	static uint64_t next_ns; /* one tracer a process */
+	struct st_slot *slots;
+	uint32_t cnt, round;
+
+	if (now_ns < next_ns)
+		return;
+	next_ns = now_ns + UNIX_EVERY_NS;
+	slots = st_tracer__slots(t, &cnt);
+	if (!count_unix(slots, cnt))
+		return;
+	round = st_tracer__walk_sockets(t);
+	for (uint32_t i = 0; round && i < cnt; i++) {
+		struct st_slot *s = &slots[i];
+
+		/* One that was made during the walk has moved bytes just now. */
+		if (s->conn_id && !s->tcp && s->seen != round && last_moved(s) + GRACE_NS < now_ns)
+			close_slot(p, s, i, last_moved(s));
 	}
 }

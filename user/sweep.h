@@ -11,4 +11,10 @@
 /* Looks only when records were lost since the last time. now_ns 0: look in any case. */
 void st_sweep__run(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns);
 
+/*
+ * Closes the Unix connections whose sockets are gone, which no event tells; at most once in ten
+ * seconds, and only when there are some.
+ */
+void st_sweep__unix(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns);
+
 #endif

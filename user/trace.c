@@ -103,8 +103,10 @@ static int attach(struct trace *t)
 	if (t->cfg->rung)
 		tc.rung = st_rung__by_name(t->cfg->rung);
 	st_who__tracer_config(t->who, &tc);
-	tc.timing_only = t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
-			 !t->cfg->record;
+	/* Nobody wants spans: the kernel's histograms are enough. */
+	t->own.timing = t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
+			!t->cfg->record;
+	tc.timing_only = t->own.timing;
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)
 		return err;
@@ -153,6 +155,7 @@ static void every_second(struct trace *t, uint64_t now_ns)
 	check_clock(t);
 	st_report__open(st_pipeline__core(t->pipe), now_ns, OPEN_AFTER_NS, true);
 	st_sweep__run(t->pipe, t->tracer, now_ns);
+	st_sweep__unix(t->pipe, t->tracer, now_ns);
 	if (st_who__all_gone(t->who)) {
 		st_info("the traced processes have ended");
 		t->stop = true;
@@ -223,8 +226,8 @@ static void finish(struct trace *t)
 	st_pipeline__end(t->pipe, st_clock__mono_ns());
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
 	st_outputs__flush(outputs, st_clock__mono_ns() + FLUSH_NS);
-	if (!t->cfg->quiet && t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none"))
-		st_report__latency(t->tracer);
+	if (t->own.timing)
+		st_report__latency(t->tracer, true);
 	st_report__closing(core, outputs, &t->own);
 }
 

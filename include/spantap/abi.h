@@ -155,7 +155,7 @@ struct st_slot {
 	__u8 user_role;	    /* [user] role by protocol */
 	__u8 tcp;	    /* 1: positions are sequence numbers */
 	__u8 role_known;    /* 1: a response told the role */
-	__u8 pad[4];
+	__u32 seen;	    /* the last round in which the socket was found alive */
 };
 
 #define ST_SLOT_OPENED 0x01  /* the OPEN record was delivered */
@@ -221,7 +221,7 @@ struct st_ctl {
 	__u32 sleeping;	 /* [user] enum st_sleep */
 	__u32 stopping;	 /* [user] 1: capture nothing any more */
 	__u32 mode;	 /* [user] enum st_mode of new connections */
-	__u32 pad;
+	__u32 round;	 /* [user] numbers the walks over live sockets */
 };
 
 /* Read-only configuration, set before load. */

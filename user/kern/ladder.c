@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-/* Best first within a need. Names are those of bpf/spantap.bpf.c. */
+/*
+ * Best first within a need; one that reads an argument too many is refused by the verifier, so
+ * the longest signature of a function stands first. Names are those of bpf/.
+ */
 const struct st_hook st_hooks[] = {
 	{ST_NEED_SEND, ST_RUNG_TRACEPOINTS, {"tp_send"}, false},
 	{ST_NEED_SEND, ST_RUNG_FENTRY, {"fe_send", "fe_sendpage"}, true},
@@ -16,7 +19,9 @@ const struct st_hook st_hooks[] = {
 	{ST_NEED_SEND_END, ST_RUNG_SYSCALLS, {"sys_enter", "sys_exit"}, false},
 
 	{ST_NEED_RECV, ST_RUNG_TRACEPOINTS, {"tp_recv"}, false},
-	{ST_NEED_RECV, ST_RUNG_FENTRY, {"fx_recv", "fx_recv5"}, true},
+	{ST_NEED_RECV, ST_RUNG_FENTRY, {"fx_recv6"}, false},
+	{ST_NEED_RECV, ST_RUNG_FENTRY, {"fx_recv5"}, false},
+	{ST_NEED_RECV, ST_RUNG_FENTRY, {"fx_recv4"}, false},
 	{ST_NEED_RECV, ST_RUNG_KPROBE, {"kp_recv"}, false},
 	{ST_NEED_RECV, ST_RUNG_SYSCALLS, {"sys_enter", "sys_exit"}, false},
 
@@ -26,8 +31,9 @@ const struct st_hook st_hooks[] = {
 
 	{ST_NEED_STATE, ST_RUNG_TRACEPOINTS, {"tp_state"}, false},
 	{ST_NEED_PROC, ST_RUNG_TRACEPOINTS, {"tp_fork", "tp_exec", "tp_exit"}, false},
-	{ST_NEED_SPLICE, ST_RUNG_TRACEPOINTS, {"tp_splice"}, false},
-	{ST_NEED_OVERFLOW, ST_RUNG_TRACEPOINTS, {"tp_drop"}, false},
+	/* An iterator, run by st_tracer__walk_sockets. */
+	{ST_NEED_UNIX_END, ST_RUNG_TRACEPOINTS, {"alive"}, false},
+	{ST_NEED_UNIX_END, ST_RUNG_KPROBE, {"kp_unix_release"}, false},
 };
 const uint32_t st_hook_cnt = sizeof(st_hooks) / sizeof(st_hooks[0]);
 
@@ -48,8 +54,7 @@ static const struct {
 	[ST_NEED_STATE] = {"TCP connect and close", false},
 	[ST_NEED_UNIX] = {"Unix sockets", true},
 	[ST_NEED_PROC] = {"process events", true},
-	[ST_NEED_SPLICE] = {"splice receive", true},
-	[ST_NEED_OVERFLOW] = {"accept queue overflow", true},
+	[ST_NEED_UNIX_END] = {"Unix sockets' end", true},
 };
 
 const char *st_rung__name(enum st_rung rung)

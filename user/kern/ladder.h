@@ -24,8 +24,7 @@ enum st_need {
 	ST_NEED_STATE = 3,    /* TCP states */
 	ST_NEED_UNIX = 4,     /* Unix stream sockets, both directions */
 	ST_NEED_PROC = 5,     /* fork, exec, exit */
-	ST_NEED_SPLICE = 6,   /* bytes that no send or receive hook sees */
-	ST_NEED_OVERFLOW = 7, /* accept queues that are full */
+	ST_NEED_UNIX_END = 6, /* which Unix sockets are gone */
 	ST_NEED_CNT
 };
 

@@ -130,7 +130,7 @@ static bool wants_probe_object(const struct st_plan *p)
 	for (int n = 0; n < ST_NEED_CNT; n++) {
 		const struct st_hook *h = hook_of(p, n);
 
-		if (h && h->rung >= ST_RUNG_KPROBE)
+		if (h && h->rung >= ST_RUNG_KPROBE && n != ST_NEED_UNIX_END)
 			return true;
 	}
 	return false;
@@ -248,6 +248,8 @@ static int attach_prog(struct st_plan *p, const char *name)
 
 	if (!prog || !bpf_program__autoload(prog))
 		return -ENOENT;
+	if (bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER)
+		return 0; /* attached for each walk */
 	if (p->link_cnt == MAX_LINKS)
 		return -E2BIG;
 	l = bpf_program__attach(prog);

@@ -354,6 +354,40 @@ uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)
 	return (uint32_t)(t->procs[tgid >> 5] >> ((tgid & 31) * 2)) & 3;
 }
 
+static int read_to_end(int fd)
+{
+	char buf[64];
+	ssize_t n;
+
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
+}
+
+uint32_t st_tracer__walk_sockets(struct st_tracer *t)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(t->obj, "alive");
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map_fd(t, "socks")};
+	struct bpf_link *link;
+	int fd, err = -1;
+
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	if (!prog || !bpf_program__autoload(prog))
+		return 0;
+	link = bpf_program__attach_iter(prog, &opts);
+	if (!link)
+		return 0;
+	t->ctl->round += 1 + !(t->ctl->round + 1); /* never 0 */
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd >= 0) {
+		err = read_to_end(fd);
+		close(fd);
+	}
+	bpf_link__destroy(link);
+	return err ? 0 : t->ctl->round;
+}
+
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
 {
 	int n = libbpf_num_possible_cpus();

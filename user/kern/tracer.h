@@ -52,6 +52,12 @@ struct st_ctl *st_tracer__ctl(struct st_tracer *t);
 void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid);
 
+/*
+ * Marks the slots of sockets that are alive with a new round's number (st_slot.seen), which it
+ * returns; 0 when this kernel cannot tell.
+ */
+uint32_t st_tracer__walk_sockets(struct st_tracer *t);
+
 /* Sum over the CPUs; ST_C_MAX values. */
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX]);
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Unix sockets have no tracepoint at their end. Their storage goes with them, so that those whose
+ * storage is still there are alive: user space runs this iterator and takes the other slots back.
+ */
+#ifndef ST_BPF_ALIVE_H
+#define ST_BPF_ALIVE_H
+
+#include "flow.h"
+
+#ifndef ST_PROBE
+SEC("?iter/bpf_sk_storage_map")
+int alive(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct st_sk *m = ctx->value;
+	struct st_slot *s;
+
+	if (!m || !m->conn_id)
+		return 0;
+	s = st_slot_at(m->slot);
+	if (s && s->conn_id == m->conn_id)
+		s->seen = ctl.round;
+	return 0;
+}
+#else
+/* Where connections lie in a hash, the end of a Unix socket has to be seen. */
+SEC("?kprobe/unix_release_sock")
+int BPF_KPROBE(kp_unix_release, struct sock *sk)
+{
+	struct st_conn conn;
+
+	if (!st_conn_find(sk, &conn))
+		return 0;
+	conn.s->flags |= ST_SLOT_CLOSED;
+	st_sk_drop(sk);
+	return 0;
+}
+#endif
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Rung fentry: for kernels without the tracepoints. */
+#ifndef ST_BPF_HOOKS_FENTRY_H
+#define ST_BPF_HOOKS_FENTRY_H
+
+#include "state.h"
+
+#ifndef ST_PROBE
+SEC("?fentry/tcp_sendmsg_locked")
+int BPF_PROG(fe_send, struct sock *sk, struct msghdr *msg, size_t size)
+{
+	st_send_begin(sk, msg, size);
+	return 0;
+}
+
+SEC("?fexit/tcp_sendmsg_locked")
+int BPF_PROG(fx_send, struct sock *sk)
+{
+	if (st_current_wanted())
+		st_send_end(sk);
+	return 0;
+}
+
+/* Until 6.5 (1d7e4538a546) sendfile and splice send by tcp_sendpage, without a message. */
+SEC("?fentry/do_tcp_sendpages")
+int BPF_PROG(fe_sendpage, struct sock *sk, struct page *page, int offset, size_t size)
+{
+	st_sendpage_begin(sk, size);
+	return 0;
+}
+
+SEC("?fexit/do_tcp_sendpages")
+int BPF_PROG(fx_sendpage, struct sock *sk)
+{
+	if (st_current_wanted())
+		st_send_end(sk);
+	return 0;
+}
+
+/* With nonblock until 5.19 (ec095263a965), without addr_len at last. */
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(fx_recv6, struct sock *sk, struct msghdr *msg, size_t len, int nonblock, int flags,
+	     int *addr_len, int ret)
+{
+	st_recv_end(sk, ret, flags, true);
+	return 0;
+}
+
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(fx_recv5, struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len,
+	     int ret)
+{
+	st_recv_end(sk, ret, flags, true);
+	return 0;
+}
+
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(fx_recv4, struct sock *sk, struct msghdr *msg, size_t len, int flags, int ret)
+{
+	st_recv_end(sk, ret, flags, true);
+	return 0;
+}
+
+SEC("?fexit/unix_stream_sendmsg")
+int BPF_PROG(fx_unix_send, struct socket *sock, struct msghdr *msg, size_t len, int ret)
+{
+	st_unix_sent(sock->sk, ret);
+	return 0;
+}
+
+SEC("?fexit/unix_stream_recvmsg")
+int BPF_PROG(fx_unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
+{
+	st_recv_end(sock->sk, ret, flags, false);
+	return 0;
+}
+#endif
+
+#endif
