@@ -2,7 +2,7 @@
 /* Templates of any bytes: bounds, alphabet, independence of what other segments hold. */
 #include <stdlib.h>
 
-#include "core/route.h"
+#include "lib/route.h"
 
 #define MUST(ok)                                                                                   \
 	do {                                                                                       \

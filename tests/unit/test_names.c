@@ -7,7 +7,7 @@
 #include <malloc.h>
 #include <cmocka.h>
 
-#include "core/route.h"
+#include "lib/route.h"
 
 static struct st_str name(char *buf, unsigned i)
 {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "core/route.h"
+#include "lib/route.h"
 #include "vectors.h"
 
 #define VECTORS "tests/vectors/route/templates.tsv"

@@ -4,7 +4,7 @@
 #define ST_CORE_CONN_H
 
 #include "core/core.h"
-#include "core/route.h"
+#include "lib/route.h"
 #include "lib/buf.h"
 
 #define ST_KEEP_MAX (ST_HEAD_MAX + 4096u)

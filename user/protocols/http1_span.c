@@ -5,7 +5,7 @@
  */
 #include "protocols/http1.h"
 
-#include "core/route.h"
+#include "lib/route.h"
 
 /* Everything of the span that is not the exchange's own bytes; one thread, one span at a time. */
 static struct {

@@ -5,8 +5,8 @@
  * hash, ..., and the parts together say what becomes of the segment. When in doubt a word stays, and
  * what is certainly random goes: one wrong name more harms less than a name for each request.
  */
-#include "core/route.h"
-#include "core/route_kinds.h"
+#include "lib/route.h"
+#include "lib/route_kinds.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

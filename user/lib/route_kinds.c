@@ -3,7 +3,7 @@
  * When in doubt a word stays, and what is certainly random goes: one name more harms less than a
  * name for each request.
  */
-#include "core/route_kinds.h"
+#include "lib/route_kinds.h"
 
 /* Longer ones are tokens by their length. */
 #define BASE64_MAX 40

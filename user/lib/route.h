@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Low-cardinality route templates from paths, without help from the application. */
-#ifndef ST_CORE_ROUTE_H
-#define ST_CORE_ROUTE_H
+#ifndef ST_LIB_ROUTE_H
+#define ST_LIB_ROUTE_H
 
 #include "spantap/bytes.h"
 

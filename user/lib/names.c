@@ -3,7 +3,7 @@
  * A set of strings with open addressing. It grows in steps, so that a service with ten routes costs
  * no more than ten; strings stand behind one another in an arena, with their length in front.
  */
-#include "core/route.h"
+#include "lib/route.h"
 
 #include <stdlib.h>
 

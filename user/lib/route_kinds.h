@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* What a piece of a path is: a word, a number, a date, a hash, ... Used by route.c alone. */
-#ifndef ST_CORE_ROUTE_KINDS_H
-#define ST_CORE_ROUTE_KINDS_H
+#ifndef ST_LIB_ROUTE_KINDS_H
+#define ST_LIB_ROUTE_KINDS_H
 
 #include "spantap/bytes.h"
 
