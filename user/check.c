@@ -138,6 +138,9 @@ static const struct limit {
 } limits[] = {
 	{"tls", -1,
 	 "Encrypted connections: bytes, times and connects are seen, requests are not yet."},
+	{"protocols", -1,
+	 "Of protocols other than HTTP/1.x, HTTP/2 and gRPC among them, bytes and connects are "
+	 "seen, requests are not yet."},
 	{"quic", -1, "HTTP/3 and other protocols over UDP are not traced."},
 	{"io_uring", ST_FEATURE_IO_URING,
 	 "Allowed here. What a process sends by it is seen; what it receives by it is counted as "

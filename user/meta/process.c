@@ -294,9 +294,11 @@ static void read_jar(struct st_process *p, const struct st_root *root)
 		memcpy(p->version, jar.version, sizeof(p->version));
 		/* Images call every archive app.jar; its manifest may know better. */
 		if (jar.title[0] && p->service.source == ST_NAME_SCRIPT &&
-		    st_text__in(st_str_of(p->service.name), "app application service"))
+		    st_text__in(st_str_of(p->service.name), "app application service")) {
 			st_text__clean(p->service.name, sizeof(p->service.name),
 				       st_str_of(jar.title));
+			p->service.source = ST_NAME_MANIFEST;
+		}
 	}
 	close(fd);
 }

@@ -289,6 +289,7 @@ const char *st_service__source_name(enum st_name_source source)
 		[ST_NAME_TITLE] = "title",
 		[ST_NAME_PROGRAM] = "program",
 		[ST_NAME_COMM] = "process name",
+		[ST_NAME_MANIFEST] = "manifest",
 	};
 
 	return names[source];

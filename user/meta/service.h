@@ -41,6 +41,7 @@ enum st_name_source {
 	ST_NAME_TITLE,	  /* a rewritten argv[0], such as php-fpm's pool */
 	ST_NAME_PROGRAM,  /* the executable's file name */
 	ST_NAME_COMM,	  /* the kernel's 15 bytes */
+	ST_NAME_MANIFEST, /* Implementation-Title of a jar whose file is called app.jar */
 };
 
 enum st_artifact {

@@ -19,6 +19,7 @@ struct elf {
 	uint16_t shnum, shentsize, shstrndx;
 	uint64_t shoff;
 	bool is_32bit;
+	char *table; /* section headers */
 	char *names;
 	uint32_t names_sz;
 };
@@ -62,21 +63,34 @@ static int read_header(struct elf *e, struct st_elf_info *out)
 	return 0;
 }
 
+/* All section headers at once; those beyond SECTIONS_MAX are left out. */
+static bool read_table(struct elf *e)
+{
+	size_t least = e->is_32bit ? sizeof(Elf32_Shdr) : sizeof(Elf64_Shdr);
+	size_t sz;
+
+	if (e->shnum > SECTIONS_MAX)
+		e->shnum = SECTIONS_MAX;
+	sz = (size_t)e->shnum * e->shentsize;
+	if (!sz || e->shentsize < least || e->shentsize > 2 * sizeof(Elf64_Shdr))
+		return false;
+	e->table = malloc(sz);
+	return e->table && !st_files__pread(e->fd, e->table, sz, e->shoff);
+}
+
 static bool read_section(const struct elf *e, uint32_t i, struct section *s)
 {
-	uint64_t off = e->shoff + (uint64_t)i * e->shentsize;
+	const char *p = e->table + (size_t)i * e->shentsize;
 	Elf64_Shdr h64;
 	Elf32_Shdr h32;
 
-	if (i >= e->shnum || i >= SECTIONS_MAX || off < e->shoff)
+	if (i >= e->shnum)
 		return false;
 	if (e->is_32bit) {
-		if (e->shentsize < sizeof(h32) || st_files__pread(e->fd, &h32, sizeof(h32), off))
-			return false;
+		memcpy(&h32, p, sizeof(h32));
 		*s = (struct section){h32.sh_name, h32.sh_type, h32.sh_offset, h32.sh_size};
 	} else {
-		if (e->shentsize < sizeof(h64) || st_files__pread(e->fd, &h64, sizeof(h64), off))
-			return false;
+		memcpy(&h64, p, sizeof(h64));
 		*s = (struct section){h64.sh_name, h64.sh_type, h64.sh_offset, h64.sh_size};
 	}
 	return true;
@@ -208,7 +222,7 @@ int st_version__elf(int fd, struct st_elf_info *out)
 	err = read_header(&e, out);
 	if (err)
 		return err;
-	out->has_section_info = read_names(&e);
+	out->has_section_info = read_table(&e) && read_names(&e);
 	for (uint32_t i = 0; out->has_section_info && read_section(&e, i, &s); i++) {
 		struct st_str name = section_name(&e, &s);
 
@@ -221,6 +235,7 @@ int st_version__elf(int fd, struct st_elf_info *out)
 		else if (st_text__is(name, ".comment"))
 			comment(&e, &s, out);
 	}
+	free(e.table);
 	free(e.names);
 	return 0;
 }
