@@ -6,7 +6,7 @@
 #include "export/batch.h"
 #include "export/json_write.h"
 
-#define ANNOTATION_MAX_SZ (256u << 10)
+#define ANNOTATION_MAX_SZ ST_BATCH_MAX_SZ
 
 /* A value as text that stands in quotes already. */
 static void put_plain(struct st_buf *b, const struct st_attr *a, uint32_t max_chars)
