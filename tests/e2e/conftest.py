@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 
 import pytest
@@ -28,7 +29,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "tracer" in item.fixturenames:
+        if {"tracer", "run"} & set(item.fixturenames):
             item.add_marker("traced")
 
 
@@ -152,11 +153,15 @@ def kernel_before(tracer_pids):
 
 
 @pytest.fixture(scope="session")
-def binary(request):
+def binary(request, session_dir):
+    """A copy of the tracer: a build that goes on beside the tests does not change it, and other users can run it."""
     path = pathlib.Path(request.config.getoption("--binary")).resolve()
     if not os.access(path, os.X_OK):
         pytest.fail(f"{path}: not there; build it with make, or name another with --binary", pytrace=False)
-    return path
+    copy = session_dir / "spantap"
+    shutil.copy(path, copy)
+    copy.chmod(0o755)
+    return copy
 
 
 @pytest.fixture
@@ -177,3 +182,21 @@ def tracer(binary, folder, request, kernel_before, tracer_pids):
     yield start
     for one in started:
         one.kill()
+
+
+@pytest.fixture
+def run(binary, kernel_before, tracer_pids):
+    """run(*ARGS, env=..., before=()): (exit code, stdout, stderr) of a tracer that ends by itself at once."""
+    def call(*args, env=None, before=()):
+        popen = subprocess.Popen([*map(str, before), str(binary), *map(str, args)], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env={**os.environ, **(env or {})})
+        tracer_pids.append(popen.pid)
+        try:
+            out, err = popen.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.communicate()
+            raise
+        return popen.returncode, out, err
+    return call

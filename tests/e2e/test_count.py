@@ -76,14 +76,14 @@ def test_wrk(start_server, tracer):
     server = start_server("nginx")
     before = load.nginx_requests(server)
     tap = tracer("-p", server.pid, "-o", "json")
-    answered, failed = load.wrk(server.base, "/items/1", seconds=3)
+    answered, failed = load.wrk(server.base, "/items/1", seconds=1)
+    served = load.nginx_requests(server) - before
     closing = tap.stop()
-    served = load.nginx_requests(server) - before - 1
     assert failed == 0 and answered <= served <= answered + 4
     assert closing.lost == 0
-    # A request whose client left before nginx read it has not been served; its span, if any, says so.
-    whole = [s for s in tap.spans("SERVER") if s.status == "UNSET"]
-    assert answered <= len(whole) <= served <= len(tap.spans("SERVER"))
+    spans = [s for s in tap.spans("SERVER") if s.path == "/items/1"]
+    assert len(spans) == served
+    assert len([s for s in spans if "spantap.incomplete" not in s.attributes and s.status == "UNSET"]) >= answered
 
 
 def test_balance_when_the_tracer_is_held(start_server, tracer):
@@ -95,7 +95,7 @@ def test_balance_when_the_tracer_is_held(start_server, tracer):
     os.kill(tap.pid, signal.SIGCONT)
     assert report["failed"] == 0
     closing = tap.stop()
-    assert closing.lost > 0, "rings that hold everything prove nothing: raise REQUESTS"
+    assert closing.lost + closing.unseen > 0, "rings that hold everything prove nothing: raise REQUESTS"
     check.assert_balance(closing, REQUESTS)
     assert len(tap.spans()) == closing.spans
 
@@ -115,7 +115,7 @@ def test_balance_when_a_map_is_full(start_server, tracer):
     tap = tracer("-p", server.pid, "--max-conns", "8", "-o", "json")
     assert load.Load(server.port, FORCED, 64).wait()["failed"] == 0
     closing = tap.stop()
-    assert closing.lost > 0
+    assert closing.lost + closing.unseen > 0
     check.assert_balance(closing, FORCED)
     assert len(tap.spans()) == closing.spans
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import urllib.request
 
-from .proc import find, part
+from .proc import find, part, wait_until
 
 
 class Load:
@@ -48,7 +48,18 @@ def wrk(base, path, seconds=2, conns=4):
     return answered, failed + sum(int(n) for n in re.findall(r"\d+", errors[1] if errors else ""))
 
 
-def nginx_requests(server):
-    """nginx's own count of the requests it has served, this question included."""
+def nginx_status(server):
+    """(connections that are open, requests served so far), by nginx itself, this question included in both."""
     with urllib.request.urlopen(server.base + "/status", timeout=5) as answer:
-        return int(answer.read().decode().split("\n")[2].split()[2])
+        text = answer.read().decode()
+    return int(re.search(r"Active connections: (\d+)", text)[1]), int(text.split("\n")[2].split()[2])
+
+
+def nginx_requests(server):
+    """Requests that nginx has served, the questions for it not counted; asked until it is idle."""
+    def idle():
+        server.questions += 1
+        active, served = nginx_status(server)
+        return served if active == 1 else None
+
+    return wait_until(idle, 10, "nginx is idle") - server.questions

@@ -19,6 +19,7 @@ class Server:
         self.name, self.port, self.daemons = name, port, daemons
         self.pid = daemons[0].pid
         self.lacks = frozenset(lacks)   # routes that it does not have
+        self.questions = 0              # for its own count (load.nginx_requests)
         self.via = via                  # the server behind it, when it makes requests itself
 
     @property

@@ -20,7 +20,8 @@ FAST_BATCHES = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 
 @dataclasses.dataclass(frozen=True)
 class Closing:
-    """The tracer's last word: `spantap: 1,204 requests, 1,204 spans, 0 lost; ...`."""
+    """The tracer's last word: `spantap: 1,204 requests, 1,204 spans, 0 lost; ...`, and with `-o none`
+    `spantap: 1,204 requests timed, 0 lost; ...`."""
     requests: int
     spans: int
     lost: int
@@ -32,10 +33,10 @@ class Closing:
 def parse_closing(stderr):
     found = None
     for line in stderr.splitlines():
-        if re.match(r"spantap: [\d,]+ requests?, [\d,]+ spans?,", line):
+        if re.match(r"spantap: [\d,]+ requests?(, [\d,]+ spans?| timed),", line):
             found = line
     if not found:
-        raise AssertionError(f"no closing line on stderr:\n{stderr[-3000:]}")
+        raise AssertionError(f"no closing line on stderr: {stderr[-3000:]!r}")
 
     def number(pattern):
         m = re.search(pattern, found)
@@ -44,7 +45,7 @@ def parse_closing(stderr):
     lost = number(r"([\d,]+) lost")
     if lost is None:
         raise AssertionError(f"closing line does not say what was lost: {found}")
-    return Closing(requests=number(r"([\d,]+) requests?"), spans=number(r"([\d,]+) spans?"), lost=lost,
+    return Closing(requests=number(r"([\d,]+) requests?"), spans=number(r"([\d,]+) spans?") or 0, lost=lost,
                    left_out=number(r"([\d,]+) left out") or 0,
                    unseen=number(r"at most ([\d,]+) more unseen") or 0, line=found)
 
@@ -113,6 +114,10 @@ class Spantap:
         except TimeoutError:
             pass
         return self.spans(kind)
+
+    def wait_output(self, size, timeout_s=10):
+        """Until that many bytes are on its standard output: cheap, beside a load that needs the processors."""
+        wait_until(lambda: self.out_path.stat().st_size >= size, timeout_s, f"{size} bytes from spantap")
 
     def stop(self, codes=(0,), timeout_s=15):
         """Ends it as Ctrl-C does and returns its closing line; what it wrote stays readable."""
