@@ -4,8 +4,7 @@
  * piece, lengths are computed before what they announce, and nothing is allocated. The bytes are
  * those that protobuf-c packs (tests/unit/test_export_otlp.c), at a twentieth of its cost.
  */
-#include "export/encode.h"
-#include "export/batch.h"
+#include "export/otlp_encode.h"
 #include "export/pb.h"
 #include "export/utf8.h"
 
@@ -167,12 +166,6 @@ static void attr_double(struct out *o, uint8_t tag, const struct st_piece *k, do
 	o->p = st_pb_fixed64(o->p, TAG_V_DOUBLE, v);
 }
 
-/* Size of an AnyValue that holds a string of that length, without its own head. */
-static size_t any_str_sz(size_t len)
-{
-	return 1 + st_pb_varint_sz(len) + len;
-}
-
 static size_t array_sz(const struct st_attr *a, uint32_t max_chars)
 {
 	size_t sum = 0;
@@ -180,7 +173,7 @@ static size_t array_sz(const struct st_attr *a, uint32_t max_chars)
 	for (uint32_t i = 0; i < a->strs.cnt; i++) {
 		const struct st_str *s = &a->strs.v[i];
 
-		sum += any_str_sz(any_str_sz(st_utf8__size(s->p, s->len, max_chars)));
+		sum += st_pb_field_sz(st_pb_field_sz(st_utf8__size(s->p, s->len, max_chars)));
 	}
 	return sum;
 }
@@ -192,7 +185,7 @@ static bool attr_strs(struct out *o, uint8_t tag, const struct st_piece *k, cons
 
 	if (!out_room(o, ATTR_EXTRA + k->len + sum))
 		return false;
-	o->p = attr_head(o->p, tag, k, any_str_sz(sum));
+	o->p = attr_head(o->p, tag, k, st_pb_field_sz(sum));
 	*o->p++ = TAG_V_ARRAY;
 	o->p = st_pb_varint(o->p, sum);
 	for (uint32_t i = 0; i < a->strs.cnt; i++) {
@@ -200,7 +193,7 @@ static bool attr_strs(struct out *o, uint8_t tag, const struct st_piece *k, cons
 		size_t len = st_utf8__size(s->p, s->len, max_chars);
 
 		*o->p++ = TAG_ARRAY_VALUE;
-		o->p = st_pb_varint(o->p, any_str_sz(len));
+		o->p = st_pb_varint(o->p, st_pb_field_sz(len));
 		*o->p++ = TAG_V_STR;
 		o->p = st_pb_varint(o->p, len);
 		o->p = st_utf8__write(o->p, s->p, s->len, max_chars);
@@ -531,67 +524,11 @@ static bool otlp_resource(struct st_enc *enc, struct st_buf *b, const struct st_
 	return true;
 }
 
-/* The scope in ScopeSpans, whole. */
-static uint8_t *put_scope(uint8_t *p)
-{
-	const uint32_t name = sizeof(ST_SCOPE_NAME) - 1, version = sizeof(ST_VERSION) - 1;
-
-	*p++ = ST_PB_TAG(1, ST_PB_LEN);
-	p = st_pb_varint(p, any_str_sz(name) + any_str_sz(version));
-	p = st_pb_bytes(p, ST_PB_TAG(1, ST_PB_LEN), ST_SCOPE_NAME, name);
-	return st_pb_bytes(p, ST_PB_TAG(2, ST_PB_LEN), ST_VERSION, version);
-}
-
-static bool group_spans(const struct st_batch *bt, const struct st_batch_group *g,
-			struct st_buf *body)
-{
-	if (g->span_cnt == bt->cnt)
-		return st_buf__put(body, bt->spans.p, bt->spans.len);
-	for (uint32_t i = g->first; i != ST_BATCH_END; i = bt->items[i].next)
-		if (!st_buf__put(body, bt->spans.p + bt->items[i].off, bt->items[i].len))
-			return false;
-	return true;
-}
-
-static bool group_join(const struct st_batch *bt, const struct st_batch_group *g,
-		       struct st_buf *body)
-{
-	const uint32_t url_len = sizeof(ST_SCHEMA_URL) - 1;
-	uint8_t scope[64 + sizeof(ST_VERSION)], url[sizeof(ST_SCHEMA_URL) + 2], head[4 * HEAD_MAX];
-	size_t scope_sz = (size_t)(put_scope(scope) - scope);
-	size_t url_sz =
-		(size_t)(st_pb_bytes(url, ST_PB_TAG(3, ST_PB_LEN), ST_SCHEMA_URL, url_len) - url);
-	size_t spans_sz = scope_sz + g->span_sz + url_sz;
-	uint8_t *p = head;
-
-	*p++ = ST_PB_TAG(1, ST_PB_LEN); /* ExportTraceServiceRequest.resource_spans */
-	p = st_pb_varint(p, any_str_sz(g->len) + any_str_sz(spans_sz) + url_sz);
-	*p++ = ST_PB_TAG(1, ST_PB_LEN); /* ResourceSpans.resource */
-	p = st_pb_varint(p, g->len);
-	if (!st_buf__put(body, head, (size_t)(p - head)) ||
-	    !st_buf__put(body, bt->resources.p + g->off, g->len))
-		return false;
-	p = head;
-	*p++ = ST_PB_TAG(2, ST_PB_LEN); /* ResourceSpans.scope_spans */
-	p = st_pb_varint(p, spans_sz);
-	return st_buf__put(body, head, (size_t)(p - head)) && st_buf__put(body, scope, scope_sz) &&
-	       group_spans(bt, g, body) && st_buf__put(body, url, url_sz) &&
-	       st_buf__put(body, url, url_sz);
-}
-
-static bool otlp_join(const struct st_batch *bt, struct st_buf *body)
-{
-	for (uint32_t i = 0; i < bt->group_cnt; i++)
-		if (bt->groups[i].span_cnt && !group_join(bt, &bt->groups[i], body))
-			return false;
-	return true;
-}
-
 const struct st_format st_format_otlp = {
 	.content_type = "application/x-protobuf",
 	.key = otlp_key,
 	.fast_end = otlp_fast_end,
 	.span = otlp_span,
 	.resource = otlp_resource,
-	.join = otlp_join,
+	.join = st_otlp__join,
 };

@@ -4,6 +4,7 @@
 #define ST_EXPORT_PB_H
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,6 +34,12 @@ static inline uint32_t st_pb_varint_sz(uint64_t v)
 	uint32_t bits = 64 - (uint32_t)__builtin_clzll(v | 1);
 
 	return (bits * 9 + 64) / 64;
+}
+
+/* A length-delimited field of a one-byte tag, with len bytes of content. */
+static inline size_t st_pb_field_sz(size_t len)
+{
+	return 1 + st_pb_varint_sz(len) + len;
 }
 
 static inline uint8_t *st_pb_fixed64(uint8_t *p, uint8_t tag, uint64_t v)
