@@ -24,6 +24,9 @@
 #define BUSY_RECORDS 2000u
 /* After so many naps without a record the next one wakes the reader. */
 #define EMPTY_NAPS 8u
+/* An output that is behind holds the reader back until a ring is so full. */
+#define HOLD_PERCENT 70u
+#define ROOM_MIN 64u
 #define FLUSH_NS (5 * ST_NSEC_PER_SEC)
 #define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
 #define CLOCK_STEP_NS (10 * ST_NSEC_PER_MSEC)
@@ -188,12 +191,37 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * Reads what the outputs have room for. When they have none, the rings keep the records for a
+ * while; a ring about to overflow is read all the same, since a span that is dropped behind it is
+ * counted as exactly as one before.
+ */
+static uint64_t read_rings(struct trace *t)
+{
+	struct st_rings *rings = st_tracer__rings(t->tracer);
+	uint64_t n = 0, got, max;
+
+	do {
+		max = st_outputs__room(st_pipeline__outputs(t->pipe));
+		if (max < ROOM_MIN) {
+			if (st_rings__fill(rings) < HOLD_PERCENT)
+				return n + 1; /* not idle: look again soon */
+			max = ROOM_MIN;
+		}
+		got = st_rings__drain(rings, max, on_record, t);
+		st_pipeline__settle(t->pipe);
+		n += got;
+		if (got == max)
+			st_pipeline__tick(t->pipe, st_clock__mono_ns());
+	} while (got == max);
+	return n;
+}
+
 /* One round: read what is there, pass time on, then sleep as deep as the traffic allows. */
 static void round_once(struct trace *t)
 {
-	uint64_t n = st_rings__drain(st_tracer__rings(t->tracer), on_record, t), now_ns, next;
+	uint64_t n = read_rings(t), now_ns, next;
 
-	st_pipeline__settle(t->pipe);
 	now_ns = st_clock__mono_ns();
 	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
 	every_second(t, now_ns);
@@ -212,6 +240,18 @@ static void round_once(struct trace *t)
 	wait_until(t, next, ST_SLEEP_DEEP);
 }
 
+/* Until the rings are empty or the outputs have had their time to catch up. */
+static void read_to_end(struct trace *t)
+{
+	uint64_t until_ns = st_clock__mono_ns() + FLUSH_NS;
+
+	while (read_rings(t) && st_clock__mono_ns() < until_ns)
+		if (st_outputs__room(st_pipeline__outputs(t->pipe)) < ROOM_MIN)
+			usleep(1000);
+	st_rings__drain(st_tracer__rings(t->tracer), UINT64_MAX, on_record, t);
+	st_pipeline__settle(t->pipe);
+}
+
 /* No more records are made; those that were are read, and the requests still open are ended. */
 static void finish(struct trace *t)
 {
@@ -219,8 +259,7 @@ static void finish(struct trace *t)
 	struct st_outputs *outputs = st_pipeline__outputs(t->pipe);
 
 	t->ctl->stopping = 1;
-	for (int i = 0; i < 3 && st_rings__drain(st_tracer__rings(t->tracer), on_record, t); i++)
-		st_pipeline__settle(t->pipe);
+	read_to_end(t);
 	st_tracer__detach(t->tracer);
 	st_sweep__run(t->pipe, t->tracer, 0);
 	st_pipeline__end(t->pipe, st_clock__mono_ns());

@@ -119,14 +119,14 @@ static int peek(const struct st_rings *r, struct ring *g, const struct st_rec **
 }
 
 /* One ring alone needs no merge: the common case of one busy CPU. */
-static uint64_t drain_one(struct st_rings *r, struct ring *g, uint64_t until, st_rec_fn fn,
-			  void *ctx)
+static uint64_t drain_one(struct st_rings *r, struct ring *g, uint64_t until, uint64_t max,
+			  st_rec_fn fn, void *ctx)
 {
 	const struct st_rec *rec;
 	uint64_t n = 0;
 	uint32_t len;
 
-	while (peek(r, g, &rec, &len) == 1 && rec->time_ns <= until) {
+	while (n < max && peek(r, g, &rec, &len) == 1 && rec->time_ns <= until) {
 		fn(ctx, rec);
 		g->pos += len;
 		if (++n % GIVE_BACK == 0)
@@ -157,14 +157,15 @@ static struct ring *oldest(struct st_rings *r, const struct st_rec **rec, uint32
 	return best;
 }
 
-static uint64_t drain_merged(struct st_rings *r, uint64_t until, st_rec_fn fn, void *ctx)
+static uint64_t drain_merged(struct st_rings *r, uint64_t until, uint64_t max, st_rec_fn fn,
+			     void *ctx)
 {
 	const struct st_rec *rec;
 	struct ring *g;
 	uint64_t n = 0;
 	uint32_t len;
 
-	while ((g = oldest(r, &rec, &len)) && rec->time_ns <= until) {
+	while (n < max && (g = oldest(r, &rec, &len)) && rec->time_ns <= until) {
 		fn(ctx, rec);
 		g->pos += len;
 		if (++n % GIVE_BACK == 0)
@@ -175,7 +176,21 @@ static uint64_t drain_merged(struct st_rings *r, uint64_t until, st_rec_fn fn, v
 	return n;
 }
 
-uint64_t st_rings__drain(struct st_rings *r, st_rec_fn fn, void *ctx)
+uint32_t st_rings__fill(const struct st_rings *r)
+{
+	unsigned long most = 0;
+
+	for (uint32_t i = 0; i < r->cnt; i++) {
+		const struct ring *g = &r->ring[i];
+		unsigned long n = __atomic_load_n(g->producer, __ATOMIC_ACQUIRE) - g->given;
+
+		if (n > most)
+			most = n;
+	}
+	return (uint32_t)(most * 100 / ((unsigned long)r->mask + 1));
+}
+
+uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *ctx)
 {
 	/*
 	 * First the time, then the positions: a record is stamped after its space was taken, so
@@ -196,5 +211,6 @@ uint64_t st_rings__drain(struct st_rings *r, st_rec_fn fn, void *ctx)
 	}
 	if (!busy)
 		return 0;
-	return busy == 1 ? drain_one(r, only, until, fn, ctx) : drain_merged(r, until, fn, ctx);
+	return busy == 1 ? drain_one(r, only, until, max, fn, ctx)
+			 : drain_merged(r, until, max, fn, ctx);
 }

@@ -27,9 +27,12 @@ typedef void (*st_rec_fn)(void *ctx, const struct st_rec *rec);
 /*
  * Hands over every record older than this moment, in the order of time, and frees its space.
  * A record that a CPU is still writing ends the round, since older ones could hide behind it.
- * Returns how many records there were.
+ * At most max records. Returns how many there were.
  */
-uint64_t st_rings__drain(struct st_rings *r, st_rec_fn fn, void *ctx);
+uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *ctx);
+
+/* How full the fullest ring is, in percent. */
+uint32_t st_rings__fill(const struct st_rings *r);
 
 /* Is there anything to read, finished or not? */
 bool st_rings__pending(const struct st_rings *r);

@@ -33,13 +33,13 @@ struct st_tracer {
 };
 
 /*
- * 8 MiB for up to 8 CPUs and half a MiB for each one more, histograms and the like included:
- * the largest power of two that fits.
+ * 8 MiB in all for up to 8 CPUs, 384 KiB for each one more (histograms come on top): the largest
+ * power of two that fits. Few CPUs get long rings: there the reader competes with what it traces.
  */
 static uint32_t default_ring_sz(uint32_t cpus)
 {
-	uint64_t total = (cpus <= 8 ? 8ULL << 20 : (8ULL << 20) + (cpus - 8) * (384ULL << 10));
-	uint32_t sz = 1u << 20;
+	uint64_t total = (8ULL << 20) + (cpus > 8 ? (cpus - 8) * (384ULL << 10) : 0);
+	uint32_t sz = 4u << 20;
 
 	while (sz > 65536 && (uint64_t)sz * cpus > total)
 		sz /= 2;
