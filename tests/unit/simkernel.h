@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The kernel side without a kernel: sockets whose calls a test scripts, and the records that bpf/
+ * makes of them, by the same rules (bpf/turn.h, flow.h, state.h). Time passes only when the script
+ * says so. Records wait in a queue, as in the rings, until the reader takes them; what the reader
+ * stores into slots holds from then on.
+ */
+#ifndef ST_TEST_SIMKERNEL_H
+#define ST_TEST_SIMKERNEL_H
+
+#include "lib/buf.h"
+#include "spantap/abi.h"
+#include "spantap/bytes.h"
+
+#define SIM_SEGS_MAX 8
+#define SIM_CPUS 4
+#define SIM_TOLD_MAX 1024u
+#define SIM_T0 1000000000000ULL /* CLOCK_MONOTONIC when a simulation begins */
+
+enum sim_tcp {
+	SIM_CLOSED = 0,
+	SIM_SYN_SENT,
+	SIM_ESTABLISHED,
+	SIM_FIN_WAIT,
+	SIM_CLOSE_WAIT,
+	SIM_LAST_ACK,
+};
+
+struct sim;
+
+/* One end of a connection. Made by sim_pair; fields may be set before the first call. */
+struct sim_sock {
+	struct sim *sim;
+	struct sim_sock *peer;
+	bool traced;	 /* its process is wanted */
+	bool tcp;	 /* else a Unix stream socket */
+	bool exiting;	 /* its process is ending */
+	bool rcv_shut;	 /* a FIN came */
+	uint8_t state;	 /* enum sim_tcp */
+	uint32_t tgid, tid;
+	uint32_t write_seq, copied_seq, rcv_nxt;
+	uint64_t conn_id; /* 0: no slot */
+	uint32_t slot;
+	struct st_buf in; /* bytes that arrived */
+	size_t in_off;	  /* of them read */
+	struct st_open addr;
+	/* the send under way */
+	const uint8_t *send_p;
+	size_t send_len;
+};
+
+struct sim {
+	uint64_t now_ns;
+	uint32_t cpu; /* where the next calls run */
+	struct st_slot *slots;
+	uint32_t slot_cnt;
+	uint32_t *free_slots;
+	uint32_t free_cnt;
+	struct st_cpu cpus[SIM_CPUS];
+	struct st_buf queue;  /* records, payload areas aligned to 8 */
+	struct st_rec *told;  /* ends that the slots told */
+	uint32_t told_cnt;
+	uint32_t conn_cnt;
+	uint8_t mode; /* enum st_mode of new connections */
+	/* Shall the ring refuse this record? NULL: never. */
+	bool (*refuse)(void *ctx, const struct sim_sock *k, uint8_t kind);
+	void *refuse_ctx;
+	uint64_t refused;
+};
+
+struct sim *sim_new(uint32_t slot_cnt);
+void sim_free(struct sim *s);
+
+static inline void sim_sleep(struct sim *s, uint64_t ns)
+{
+	s->now_ns += ns;
+}
+
+/* Two connected ends before anything has happened; both traced, TCP over IPv4. */
+void sim_pair(struct sim *s, struct sim_sock *client, struct sim_sock *server);
+void sim_sock_free(struct sim_sock *k);
+
+/* The three-way handshake; a socketpair or Unix connect when !tcp. */
+void sim_connect(struct sim_sock *client);
+/* The connect failed with that errno. */
+void sim_connect_fail(struct sim_sock *client, uint16_t err);
+
+/*
+ * A send call: begins with len bytes asked, ends with `accepted` of them taken, which then lie in
+ * the peer's queue. p NULL: bytes that no hook can read (sendfile, splice); the peer gets zeros.
+ */
+void sim_send_begin(struct sim_sock *k, const void *p, size_t len);
+void sim_send_end(struct sim_sock *k, size_t accepted);
+/* The same at one moment, all of it accepted. */
+void sim_send(struct sim_sock *k, const void *p, size_t len);
+void sim_puts(struct sim_sock *k, const char *z);
+/* writev: each piece a buffer of its own; all accepted. */
+void sim_sendv(struct sim_sock *k, const struct st_str *v, int cnt);
+
+/* A receive of at most len bytes into readable memory. Returns how many there were. */
+size_t sim_recv(struct sim_sock *k, size_t len);
+size_t sim_recv_all(struct sim_sock *k);
+/* The same by splice or MSG_TRUNC: the position moves, no hook can read. */
+size_t sim_recv_blind(struct sim_sock *k, size_t len);
+
+/* shutdown(SHUT_WR); close; close with SO_LINGER 0 or a crash of the machine: reset. */
+void sim_shutdown(struct sim_sock *k);
+void sim_close(struct sim_sock *k);
+void sim_reset(struct sim_sock *k);
+
+/* EXEC and EXIT records of a process. */
+void sim_exit(struct sim *s, uint32_t tgid);
+
+/* ---- the reader ---- */
+
+/* What user/pipeline.c answers to the core; ctx is the simulation. */
+void sim_on_expect(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_dir dir, uint64_t end,
+		   uint32_t turn);
+void sim_on_mode(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto);
+void sim_on_gone(struct sim *s, uint32_t slot, uint64_t conn_id);
+
+/*
+ * Hands every waiting record to fn and forgets it; fn must not drain. The order is that of the
+ * queue, which is that of time.
+ */
+typedef void (*sim_rec_fn)(void *ctx, const struct st_rec *rec);
+void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx);
+/* Ends that slots told since the last call (after st_core__settle). */
+void sim_drain_told(struct sim *s, sim_rec_fn fn, void *ctx);
+/* Closed slots whose record was refused: user/sweep.c. */
+void sim_sweep(struct sim *s, sim_rec_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The reader's side of the simulation: what user/pipeline.c and user/sweep.c do with slots.
+ */
+#include "simkernel.h"
+
+static struct st_slot *slot_of(struct sim *s, uint32_t slot, uint64_t conn_id)
+{
+	return slot < s->slot_cnt && s->slots[slot].conn_id == conn_id ? &s->slots[slot] : NULL;
+}
+
+static bool is_last_chunk(uint64_t tail)
+{
+	return tail >> 24 == 0x0a0d0a0d30ULL &&
+	       ((tail >> 16 & 0xff) == '\n' || (tail >> 16 & 0xff) == 0);
+}
+
+void sim_on_expect(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_dir dir, uint64_t end,
+		   uint32_t turn)
+{
+	struct st_slot *sl = slot_of(s, slot, conn_id);
+	struct st_slot_dir *d;
+	bool over;
+
+	if (!sl || sl->turn != turn)
+		return;
+	d = &sl->dir[dir];
+	d->expect_end = end;
+	if (end == ST_EXPECT_CHUNKED)
+		over = is_last_chunk(d->tail) && !(sl->flags & ST_SLOT_SENDING);
+	else
+		over = d->pos >= end;
+	if (!over)
+		return;
+	d->expect_end = 0;
+	if (s->told_cnt == SIM_TOLD_MAX)
+		return;
+	s->told[s->told_cnt++] = (struct st_rec){
+		.time_ns = s->now_ns,
+		.conn_id = conn_id,
+		.pos = d->pos,
+		.last_ns = d->time_ns,
+		.slot = slot,
+		.turn = turn,
+		.kind = ST_REC_END,
+		.dir = (uint8_t)dir,
+	};
+}
+
+void sim_on_mode(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto)
+{
+	struct st_slot *sl = slot_of(s, slot, conn_id);
+
+	if (!sl)
+		return;
+	sl->proto = proto;
+	sl->mode = (uint8_t)mode;
+}
+
+void sim_on_gone(struct sim *s, uint32_t slot, uint64_t conn_id)
+{
+	struct st_slot *sl = slot_of(s, slot, conn_id);
+
+	if (!sl)
+		return;
+	sl->conn_id = 0;
+	s->free_slots[s->free_cnt++] = slot;
+}
+
+void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx)
+{
+	size_t off = 0;
+
+	while (off < s->queue.len) {
+		const struct st_rec *r = (const struct st_rec *)(s->queue.p + off);
+
+		off += sizeof(*r) + r->payload_sz;
+		fn(ctx, r);
+	}
+	st_buf__reset(&s->queue);
+}
+
+void sim_drain_told(struct sim *s, sim_rec_fn fn, void *ctx)
+{
+	for (uint32_t i = 0; i < s->told_cnt; i++)
+		fn(ctx, &s->told[i]);
+	s->told_cnt = 0;
+}
+
+void sim_sweep(struct sim *s, sim_rec_fn fn, void *ctx)
+{
+	for (uint32_t i = 0; i < s->slot_cnt; i++) {
+		const struct st_slot *sl = &s->slots[i];
+		struct st_rec rec = {
+			.time_ns = s->now_ns,
+			.conn_id = sl->conn_id,
+			.pos = sl->dir[ST_TX].pos,
+			.opp_pos = sl->dir[ST_RX].pos,
+			.last_ns = sl->dir[ST_TX].time_ns,
+			.opp_time_ns = sl->dir[ST_RX].time_ns,
+			.slot = i,
+			.tgid = sl->owner_tgid,
+			.turn = sl->turn,
+			.kind = ST_REC_STATE,
+			.what = ST_STATE_CLOSED,
+			.dir = ST_TX,
+		};
+
+		if (sl->conn_id && (sl->flags & ST_SLOT_CLOSED))
+			fn(ctx, &rec);
+	}
+}
