@@ -107,7 +107,7 @@ static const char *shown(const char *z, char *buf)
 
 static void check(struct vec *v, const char *expected, int line)
 {
-	char got[1024], a[512], b[512];
+	char got[2048], a[512], b[512];
 	struct st_service s;
 	/* Exact sizes on the heap, so that a sanitizer sees each byte read beyond a fact. */
 	char *exe = malloc(v->exe_len + 1), *args = malloc(v->args_len + 1);
