@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -16,21 +17,56 @@
 #include "report.h"
 
 #define FLUSH_NS (10 * ST_NSEC_PER_SEC)
+#define TICK_RECORDS 256u
+#define WAIT_NS ST_NSEC_PER_MSEC
+/* A record ends at most so many exchanges: all that one connection can have open. */
+#define RECORD_SPANS 257u
 
 struct replay {
 	const struct st_config *cfg;
 	struct st_pipeline *pipe;
 	struct st_rec *room;
-	uint64_t now_ns; /* of the recording */
+	uint64_t now_ns;       /* of the recording */
+	uint64_t next_tick_ns; /* of the recording */
+	uint32_t records;
+	uint32_t capacity; /* of the outputs when empty */
 };
+
+/* Outputs live by the clock of this machine, what is known of processes by the recording's. */
+static void pass_time(struct replay *r)
+{
+	st_outputs__tick(st_pipeline__outputs(r->pipe), st_clock__mono_ns());
+	if (r->now_ns < r->next_tick_ns)
+		return;
+	st_registry__tick(st_pipeline__registry(r->pipe), r->now_ns);
+	r->next_tick_ns = r->now_ns + ST_NSEC_PER_SEC;
+}
+
+/* A file is read faster than any output takes spans: it waits instead of losing some. */
+static void await_room(struct replay *r, uint64_t spans)
+{
+	const struct timespec nap = {.tv_nsec = WAIT_NS};
+	uint64_t need = spans < r->capacity ? spans : r->capacity;
+
+	while (st_outputs__room(st_pipeline__outputs(r->pipe)) < need) {
+		pass_time(r);
+		if (st_outputs__room(st_pipeline__outputs(r->pipe)) >= need)
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
 
 static int on_start(struct replay *r, const struct st_item *item)
 {
 	const struct st_item_start *s = (const struct st_item_start *)item->data.p;
+	int err;
 
 	if (r->pipe || item->data.len < sizeof(*s) || !s->max_conns || s->max_conns > 1u << 22)
 		return -EBADMSG;
-	return st_pipeline__new(r->cfg, s, NULL, &r->pipe);
+	err = st_pipeline__new(r->cfg, s, NULL, &r->pipe);
+	if (!err)
+		r->capacity = st_outputs__room(st_pipeline__outputs(r->pipe));
+	return err;
 }
 
 static int on_resource(struct replay *r, const struct st_item *item)
@@ -43,22 +79,29 @@ static int on_resource(struct replay *r, const struct st_item *item)
 				st_str(item->data.p + 8, item->data.len - 8));
 }
 
+static int on_record(struct replay *r, const struct st_item *item)
+{
+	int err = st_recording__record(item, r->room);
+
+	if (err)
+		return err;
+	r->now_ns = r->room->time_ns;
+	if (++r->records % TICK_RECORDS == 0)
+		pass_time(r);
+	await_room(r, RECORD_SPANS);
+	st_pipeline__record(r->pipe, r->room);
+	return 0;
+}
+
 static int on_item(struct replay *r, const struct st_item *item)
 {
-	int err;
-
 	if (item->type == ST_ITEM_START)
 		return on_start(r, item);
 	if (!r->pipe)
 		return -EBADMSG;
 	switch (item->type) {
 	case ST_ITEM_RECORD:
-		err = st_recording__record(item, r->room);
-		if (err)
-			return err;
-		r->now_ns = r->room->time_ns;
-		st_pipeline__record(r->pipe, r->room);
-		return 0;
+		return on_record(r, item);
 	case ST_ITEM_RESOURCE:
 		return on_resource(r, item);
 	case ST_ITEM_CLOCK:
@@ -127,6 +170,17 @@ static int map_file(const char *path, const void **p, size_t *len)
 	return err;
 }
 
+static void finish(struct replay *r)
+{
+	struct st_core_stats stats;
+
+	st_core__stats(st_pipeline__core(r->pipe), &stats);
+	await_room(r, stats.open);
+	st_pipeline__end(r->pipe, r->now_ns);
+	pass_time(r);
+	st_report__closing(st_pipeline__core(r->pipe), st_pipeline__outputs(r->pipe), NULL);
+}
+
 int st_replay__run(const struct st_config *cfg)
 {
 	struct replay r = {.cfg = cfg, .room = malloc(ST_RECORD_ROOM)};
@@ -140,11 +194,8 @@ int st_replay__run(const struct st_config *cfg)
 		return ST_EXIT_FAILED;
 	}
 	err = run_all(&r, p, len);
-	if (r.pipe) {
-		st_pipeline__end(r.pipe, r.now_ns);
-		st_pipeline__tick(r.pipe, st_clock__mono_ns());
-		st_report__closing(st_pipeline__core(r.pipe), st_pipeline__outputs(r.pipe), NULL);
-	}
+	if (r.pipe)
+		finish(&r);
 	st_pipeline__free(r.pipe, r.now_ns, st_clock__mono_ns() + FLUSH_NS);
 	if (len)
 		munmap((void *)(uintptr_t)p, len);
