@@ -106,6 +106,9 @@ int st_endpoint__url(const struct st_endpoint_ask *ask, char **url, char **shown
 	*url = url_text(u);
 	curl_url_set(u, CURLUPART_USER, NULL, 0);
 	curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
+	/* The path that gRPC adds tells nobody anything. */
+	if (ask->replace)
+		curl_url_set(u, CURLUPART_PATH, "/", 0);
 	*shown = url_text(u);
 	if (!*url || !*shown) {
 		free(*url);

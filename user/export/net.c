@@ -176,6 +176,8 @@ uint32_t st_net__room(const struct st_exporter *e)
 	const struct net *n = e->priv;
 	uint32_t used = st_sender__waiting(n->out) + (n->open ? n->open->cnt : 0);
 
+	if (st_sender__waiting_sz(n->out) >= n->max_waiting_sz)
+		return 0;
 	return used < n->max_queue ? n->max_queue - used : 0;
 }
 

@@ -57,8 +57,9 @@ static void say(struct st_output *o, const struct st_outcome *out, uint64_t now_
 			"when the queue is full",
 			o->t.shown, out->reason, out->cure ? "; " : "", out->cure ? out->cure : "");
 	else
-		st_error("%s refuses spans: %s%s%s; they are lost, tracing goes on", o->t.shown,
-			 out->reason, out->cure ? "; " : "", out->cure ? out->cure : "");
+		st_error("%s%s spans: %s%s%s; they are lost, tracing goes on", o->t.shown,
+			 out->verdict == ST_REFUSED ? " refuses" : " cannot be sent", out->reason,
+			 out->cure ? "; " : "", out->cure ? out->cure : "");
 	if (unsaid)
 		st_warn("%s: the same %u times more in the meantime", o->t.shown, unsaid);
 }

@@ -242,10 +242,29 @@ static bool curl_hopeless(CURLcode code)
 	}
 }
 
-static bool is_nobody(CURLcode code)
+static const char *curl_cure(const struct st_request *r, const struct st_target *t, CURLcode code)
 {
-	return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
-	       code == CURLE_COULDNT_RESOLVE_PROXY;
+	switch (code) {
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return t->cure;
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return "check OTEL_EXPORTER_OTLP_CERTIFICATE and its kin";
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		/* Frames of HTTP/2 look like HTTP/0.9 to who speaks HTTP/1.1. */
+		return strstr(r->error, "HTTP/0.9") ? "check that it is not the port of gRPC"
+						    : NULL;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_HTTP2:
+		return t->grpc ? "check that it is a receiver for gRPC" : NULL;
+	default:
+		return NULL;
+	}
 }
 
 static void judge_curl(const struct st_request *r, const struct st_target *t, CURLcode code,
@@ -253,13 +272,8 @@ static void judge_curl(const struct st_request *r, const struct st_target *t, CU
 {
 	long err = 0;
 
-	*out = (struct st_outcome){.verdict = ST_RETRY};
-	if (curl_hopeless(code)) {
-		out->verdict = ST_BROKEN;
-		out->cure = "check the URL and OTEL_EXPORTER_OTLP_CERTIFICATE";
-	} else if (is_nobody(code)) {
-		out->cure = t->cure;
-	}
+	*out = (struct st_outcome){.verdict = curl_hopeless(code) ? ST_BROKEN : ST_RETRY};
+	out->cure = curl_cure(r, t, code);
 	curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &err);
 	if (code == CURLE_COULDNT_CONNECT && err)
 		snprintf(out->reason, sizeof(out->reason), "%s", strerror((int)err));
