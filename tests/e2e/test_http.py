@@ -155,6 +155,23 @@ def test_seldom_answers(route, method, status, raw_server, tracer):
     assert span.attributes["http.response.status_code"] == status and span.status == "UNSET"
 
 
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("body_sz", [5, 3000])
+def test_next_request_after_an_early_answer(body_sz, calls, start_server, tracer):
+    """nginx's `return` answers before the request's body is there; the body is still that request's, and the next
+    one is found, in the same call as the body's end too."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "-o", "json")
+    early, following = path("echo"), path()
+    with Raw(server.port) as raw:
+        raw.send(f"POST {early} HTTP/1.1\r\nHost: a\r\nContent-Length: {body_sz}\r\n\r\n")
+        assert raw.answer() == 200
+        rest = "b" * body_sz + f"GET {following} HTTP/1.1\r\nHost: a\r\n\r\n"
+        raw.send(rest, len(rest) if calls == 1 else body_sz)
+        assert raw.answer() == 200
+    assert _paths(tap, 2) == [early, following]
+
+
 def test_continue(start_server, tracer):
     """100 Continue is not the answer."""
     server = start_server("go")
