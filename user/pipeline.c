@@ -230,8 +230,9 @@ int st_pipeline__new(const struct st_config *cfg, const struct st_item_start *st
 
 void st_pipeline__record(struct st_pipeline *p, const struct st_rec *rec)
 {
-	st_recorder__record(p->recorder, rec);
+	/* Behind the resources that it made known, so that a replay has them in time. */
 	st_core__feed(p->core, rec);
+	st_recorder__record(p->recorder, rec);
 }
 
 void st_pipeline__settle(struct st_pipeline *p)
