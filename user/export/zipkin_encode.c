@@ -3,6 +3,8 @@
  * Spans as Zipkin v2 JSON, by OpenTelemetry's mapping (specification, "OpenTelemetry to Zipkin
  * Transformation"). A span is kept open inside its tags: join() closes it with the resource's.
  */
+#include <arpa/inet.h>
+
 #include "export/batch.h"
 #include "export/json_write.h"
 
@@ -148,13 +150,20 @@ static const struct st_attr *str_attr(const struct st_span *s, const struct st_k
 	return a && a->type == ST_V_STR && a->s.len ? a : NULL;
 }
 
+/* Zipkin refuses a whole request for one malformed address or port. */
 static void put_address(struct st_buf *b, struct st_str addr)
 {
-	bool v6 = memchr(addr.p, ':', addr.len) != NULL;
+	char text[INET6_ADDRSTRLEN];
+	uint8_t raw[16];
+	bool v6;
 
-	for (uint32_t i = 0; !v6 && i < addr.len; i++)
-		if (addr.p[i] != '.' && (addr.p[i] < '0' || addr.p[i] > '9'))
-			return;
+	if (addr.len >= sizeof(text))
+		return;
+	memcpy(text, addr.p, addr.len);
+	text[addr.len] = '\0';
+	v6 = inet_pton(AF_INET6, text, raw) == 1;
+	if (!v6 && inet_pton(AF_INET, text, raw) != 1)
+		return;
 	st_buf__puts(b, v6 ? ",\"ipv6\":" : ",\"ipv4\":");
 	st_json__str(b, addr, UINT32_MAX);
 }
@@ -176,7 +185,7 @@ static void put_remote(struct st_buf *b, const struct st_span *s)
 	st_json__str(b, name->s, UINT32_MAX);
 	if (addr)
 		put_address(b, addr->s);
-	if (port && port->type == ST_V_INT) {
+	if (port && port->type == ST_V_INT && port->i > 0 && port->i <= UINT16_MAX) {
 		st_json__lit(b, ",\"port\":");
 		st_json__int(b, port->i);
 	}
