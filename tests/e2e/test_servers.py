@@ -49,6 +49,19 @@ def test_server_alone(server_name, start_server, start_client, tracer):
     assert len(tap.spans("CLIENT")) == (REQUESTS if server.via else 0)
 
 
+def test_requests_after_posts(start_server, start_client, tracer):
+    """nginx answers a POST here as soon as it has the head; the client sends its body in a call of its own, which may
+    come before the answer, beside it or after it. Often enough to meet each order."""
+    server = start_server("nginx")
+    pairs = [plan.same(1, "POST", "echo", body_sz=4096) + plan.same(1) for _ in range(60)]
+    requests = [r for pair in pairs for r in pair]
+    tap = tracer("-p", server.pid, "-o", "json")
+    results = start_client("requests").run(server.base, requests)
+    tap.wait_spans(len(requests))
+    tap.stop()
+    check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+
+
 def test_client_alone(start_server, start_client, tracer):
     server, client = start_server("go"), start_client("requests")
     requests = plan.mixed(REQUESTS)
