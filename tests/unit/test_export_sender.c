@@ -373,6 +373,39 @@ static void test_queue_full(void **state)
 	http_stop(&s);
 }
 
+/* Two outputs are flushed one after the other; the first's receiver hangs, the second's does not. */
+static void test_flush_two(void **state)
+{
+	static const struct http_answer never[] = {{.status = 200, .delay_ms = 1000}};
+	struct st_export_config cfg = config();
+	struct http_server slow, fast;
+	struct st_exporter first;
+	char first_spec[128];
+	uint64_t deadline_ns;
+
+	(void)state;
+	assert_true(http_start(&slow, 0, never, 1));
+	assert_true(http_start(&fast, 0, ok, 1));
+	open_as("otlp", slow.port, &cfg);
+	give(3);
+	first = ex;
+	memcpy(first_spec, spec, sizeof(spec));
+	first.spec = first_spec;
+	open_as("otlp", fast.port, &cfg);
+	give(3);
+	deadline_ns = st_export__now_ns() + 300 * MS;
+	first.ops->flush(&first, deadline_ns);
+	assert_true(st_export__now_ns() >= deadline_ns - 50 * MS);
+	ex.ops->flush(&ex, deadline_ns);
+	assert_int_equal(stats().exported, 3);
+	ex.ops->close(&ex);
+	ex = first;
+	assert_int_equal(stats().failed, 3);
+	ex.ops->close(&ex);
+	http_stop(&slow);
+	http_stop(&fast);
+}
+
 static size_t gunzip(const struct http_request *r, uint8_t *to, size_t sz)
 {
 	z_stream z;
@@ -499,9 +532,9 @@ int main(void)
 		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_partial),
 		cmocka_unit_test(test_slow),	     cmocka_unit_test(test_refused_then_up),
 		cmocka_unit_test(test_flush_nobody), cmocka_unit_test(test_flush_deadline),
-		cmocka_unit_test(test_queue_full),   cmocka_unit_test(test_gzip),
-		cmocka_unit_test(test_independent),  cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_bad_url),
+		cmocka_unit_test(test_queue_full),   cmocka_unit_test(test_flush_two),
+		cmocka_unit_test(test_gzip),	     cmocka_unit_test(test_independent),
+		cmocka_unit_test(test_idle),	     cmocka_unit_test(test_bad_url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

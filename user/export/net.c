@@ -23,7 +23,11 @@ struct net {
 	uint64_t due_ns; /* when the open batch leaves; of no meaning while it is empty */
 	uint64_t max_waiting_sz;
 	uint64_t spans, queue_full, failed;
+	struct net *next;
 };
+
+/* All that are open; the pipeline's thread's. */
+static struct net *nets;
 
 static int check_file(const struct st_exporter *e, const char *what, const char *path)
 {
@@ -67,6 +71,8 @@ int st_net__open(struct st_exporter *e, const struct st_target *t,
 		err = n->open ? 0 : -ENOMEM;
 	}
 	e->priv = n;
+	n->next = nets;
+	nets = n;
 	if (err) {
 		st_error("-o %s: cannot start sending: %s", e->spec, strerror(-err));
 		st_net__close(e);
@@ -155,8 +161,10 @@ void st_net__flush(struct st_exporter *e, uint64_t deadline_ns)
 {
 	struct net *n = e->priv;
 
-	if (n->open && n->open->cnt)
-		submit(n);
+	/* The others send meanwhile, or this one's slow receiver would cost them their time. */
+	for (struct net *o = nets; o; o = o->next)
+		if (o->open && o->open->cnt)
+			submit(o);
 	st_sender__flush(n->out, deadline_ns);
 }
 
@@ -187,6 +195,12 @@ void st_net__close(struct st_exporter *e)
 
 	if (!n)
 		return;
+	for (struct net **at = &nets; *at; at = &(*at)->next) {
+		if (*at != n)
+			continue;
+		*at = n->next;
+		break;
+	}
 	st_sender__remove(n->out);
 	st_batch__free(n->open);
 	st_enc__free(&n->enc);
