@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Installs what the virtual-machine tests and the instruction bench need: Debian
 # packages first, then the kernels (into the ignored cache folder).
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Builds the hook probe into the build folder, when it is not there or older.
 # prints the folder that has `hooks` and `hooks.bpf.o`
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Makes a series' initramfs: busybox, the guest's first process, and the modules
 # that reach the host's files. Built again when one of these is newer.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Fetches Debian's cloud kernels, the newest of each series that the archive has.
 #
 # usage: kernels.sh [--refresh] [SERIES]...      (default: every series of lib.sh)
@@ -114,7 +115,7 @@ fetch_one() {
 while [ $# -gt 0 ]; do
 	case $1 in
 	--refresh) REFRESH=1 ;;
-	-h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	-*) st_die 2 "unknown option $1" ;;
 	*) WANTED+=("$1") ;;
 	esac

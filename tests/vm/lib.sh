@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Shared by the scripts of tests/vm and tests/bench/icount; sourced, not run.
 # Sets ST_ROOT (the checkout), ST_VM_CACHE (kernels and what is built from them).
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Does each rung of the ladder work on this kernel? Runs in the guest (or on any
 # host) as root: an nginx of its own, 20 requests, 20 SERVER spans.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Makes the guest's file system, one initramfs: busybox, the load generator, the
 # sink, nginx, bpftool and the tracer's files with the libraries that they need.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Counts the instructions that a tracer adds to each request.
 #
 # usage: run.sh [OPTION]...
@@ -48,7 +49,7 @@ parse() {
 		--log) LOG=1 ;;
 		--check) CHECK=1 ;;
 		--timeout) TIMEOUT=$2; shift ;;
-		-h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+		-h | --help) sed -n '3,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 		*) st_die 2 "unknown option $1" ;;
 		esac
 		shift
