@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Unix sockets have no tracepoint at their end. Their storage goes with them, so that those whose
  * storage is still there are alive: user space runs this iterator and takes the other slots back.

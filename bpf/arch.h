@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* All that depends on the processor: system-call arguments and numbers. x86-64. */
 #ifndef ST_BPF_ARCH_H
 #define ST_BPF_ARCH_H

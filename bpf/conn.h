@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Connections: from a socket to its slot. */
 #ifndef ST_BPF_CONN_H
 #define ST_BPF_CONN_H

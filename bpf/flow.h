@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* What every rung's hooks call: a send begins, a send ended, a receive returned. */
 #ifndef ST_BPF_FLOW_H
 #define ST_BPF_FLOW_H

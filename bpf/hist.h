@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Latency histograms of the exchanges that the kernel sees whole. */
 #ifndef ST_BPF_HIST_H
 #define ST_BPF_HIST_H

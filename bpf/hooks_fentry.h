@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Rung fentry: for kernels without the tracepoints. */
 #ifndef ST_BPF_HOOKS_FENTRY_H
 #define ST_BPF_HOOKS_FENTRY_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Rung kprobe: entries only. A return probe on a function that sleeps is lost when many sleep at
  * once (its instances are limited), so ends are taken from what is called last.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Rung syscalls, the last resort: every system call of the node pays for it. The socket is looked
  * up by descriptor at entry; what was accepted or received is known at exit.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* All maps and globals. Who may write each: see the comment above it. */
 #ifndef ST_BPF_MAPS_H
 #define ST_BPF_MAPS_H

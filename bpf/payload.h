@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Where a call's bytes lie in user memory. */
 #ifndef ST_BPF_PAYLOAD_H
 #define ST_BPF_PAYLOAD_H

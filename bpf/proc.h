@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Which processes are traced: two bits a thread group. */
 #ifndef ST_BPF_PROC_H
 #define ST_BPF_PROC_H

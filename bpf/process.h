@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Processes come and go: children of traced ones are traced from their first call. */
 #ifndef ST_BPF_PROCESS_H
 #define ST_BPF_PROCESS_H

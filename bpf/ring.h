@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Per-CPU rings: space, sequence numbers, counters, and when the reader is woken. */
 #ifndef ST_BPF_RING_H
 #define ST_BPF_RING_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The hooks. Each need (send, receive, state, Unix, process) has several; user space loads and
  * attaches the first that this kernel takes (user/kern/ladder.c has the table).

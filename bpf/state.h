@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Connections come and go: TCP states, failed connects, accept queues that overflow. */
 #ifndef ST_BPF_STATE_H
 #define ST_BPF_STATE_H

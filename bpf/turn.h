@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Turns: which bytes of which call become a record. */
 #ifndef ST_BPF_TURN_H
 #define ST_BPF_TURN_H
