@@ -318,7 +318,7 @@ static void test_folded(void **state)
 	assert_string_equal(text, "shop;GET /orders/{id} 93641\n");
 	assert_null(fgets(text, sizeof(text), f));
 	fclose(f);
-	assert_int_equal(st_export__open(&ex, "folded:/no/such/dir/x", &cfg), -ENOENT);
+	assert_int_equal(st_export__open(&ex, "folded:/no/such/dir/x", &cfg), -ENOTDIR);
 	assert_int_equal(st_export__open(&ex, "file:", &cfg), -EINVAL);
 	assert_int_equal(st_export__open(&ex, "json:ugly", &cfg), -EINVAL);
 }

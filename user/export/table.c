@@ -17,13 +17,16 @@ const struct st_exporter_ops *const st_exporters[] = {
 int st_export__open(struct st_exporter *e, const char *spec, const struct st_export_config *cfg)
 {
 	const char *colon = strchr(spec, ':');
+	int err;
 	struct st_str name = st_str(spec, colon ? (size_t)(colon - spec) : strlen(spec));
 
 	for (const struct st_exporter_ops *const *o = st_exporters; *o; o++) {
 		if (!st_str_eq(name, st_str_of((*o)->name)))
 			continue;
 		*e = (struct st_exporter){.ops = *o, .spec = spec};
-		return (*o)->open(e, colon ? colon + 1 : NULL, cfg);
+		err = (*o)->open(e, colon ? colon + 1 : NULL, cfg);
+		/* A path that leads nowhere is not an unknown exporter. */
+		return err == -ENOENT ? -ENOTDIR : err;
 	}
 	return -ENOENT;
 }
