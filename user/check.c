@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #include "check.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -49,12 +50,14 @@ static const struct st_feature *absent(const struct check *c, enum st_feature_id
 /* Why a need cannot be served by a rung, by what was tried; NULL when nothing speaks against it. */
 static const struct st_feature *reason(const struct check *c, enum st_need need, enum st_rung rung)
 {
-	if (rung == ST_RUNG_FENTRY)
-		return absent(c, ST_FEATURE_FENTRY);
-	if (rung == ST_RUNG_KPROBE)
-		return absent(c, ST_FEATURE_KPROBE);
-	if (rung == ST_RUNG_SYSCALLS)
-		return absent(c, ST_FEATURE_SYSCALLS);
+	static const enum st_feature_id of_rung[ST_RUNG_CNT] = {
+		[ST_RUNG_FENTRY] = ST_FEATURE_FENTRY,
+		[ST_RUNG_KPROBE] = ST_FEATURE_KPROBE,
+		[ST_RUNG_SYSCALLS] = ST_FEATURE_SYSCALLS,
+	};
+
+	if (rung != ST_RUNG_TRACEPOINTS && absent(c, of_rung[rung]))
+		return absent(c, of_rung[rung]);
 	for (size_t i = 0; i < sizeof(stands_on) / sizeof(stands_on[0]); i++) {
 		if (stands_on[i].need != need || stands_on[i].rung != rung)
 			continue;
@@ -62,7 +65,8 @@ static const struct st_feature *reason(const struct check *c, enum st_need need,
 			if (absent(c, stands_on[i].feature[k]))
 				return absent(c, stands_on[i].feature[k]);
 	}
-	return NULL;
+	/* Refused though all is there that it stands on: a lockdown does that. */
+	return c->need[need].why[rung][0] ? absent(c, ST_FEATURE_UNLOCKED) : NULL;
 }
 
 static bool has_hook(enum st_need need, enum st_rung rung)
@@ -96,37 +100,111 @@ static void try_tracer(const struct st_config *cfg, struct tried *t)
 	st_tracer__close(tracer);
 }
 
+/* In the child: its messages, refusals among them, go to the parent. */
+static void run_child(const struct st_config *cfg, struct tried *t, int out)
+{
+	dup2(out, STDERR_FILENO);
+	st_log__set_level(ST_LOG_DEBUG);
+	try_tracer(cfg, t);
+	_exit(0);
+}
+
+/* "NEED by RUNG: WHY", as the plan says it for each hook that it gave up. */
+static bool take_refusal(struct check *c, const char *line)
+{
+	for (int n = 0; n < ST_NEED_CNT; n++) {
+		for (int r = 0; r < ST_RUNG_CNT; r++) {
+			char head[96];
+			size_t len = (size_t)snprintf(head, sizeof(head),
+						      "%s by %s: ", st_need__name((enum st_need)n),
+						      st_rung__name((enum st_rung)r));
+
+			if (strncmp(line, head, len))
+				continue;
+			snprintf(c->need[n].why[r], sizeof(c->need[n].why[r]), "%s", line + len);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Refusals are kept; of the rest, what is no detail is said to the user. */
+static void take_line(struct check *c, char *line)
+{
+	static const char prefix[] = "spantap: ";
+	char *here;
+
+	if (!strncmp(line, prefix, sizeof(prefix) - 1))
+		line += sizeof(prefix) - 1;
+	if (take_refusal(c, line) || !strncmp(line, "libbpf: ", 8)) {
+		st_debug("%s", line);
+		return;
+	}
+	/* Elsewhere this sends the reader here. */
+	here = strstr(line, "; 'spantap check'");
+	if (here)
+		*here = '\0';
+	st_error("%s", line);
+}
+
+static void read_messages(struct check *c, int fd)
+{
+	FILE *f = fdopen(fd, "r");
+	char line[1024];
+
+	if (!f) {
+		close(fd);
+		return;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		take_line(c, line);
+	}
+	fclose(f);
+}
+
 /*
  * The truth is what the tracer does: it is opened with small maps and closed. In a child, so that
  * whatever happens there, everything is detached when it has ended.
  */
-static void find_rungs(struct check *c)
+static void try_in_child(struct check *c, struct tried *t)
 {
-	struct tried *t =
-		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fds[2];
 	pid_t pid;
 
-	for (int n = 0; n < ST_NEED_CNT; n++)
-		c->need[n].rung = -1;
-	if (t == MAP_FAILED || !st_features__has(&c->f, ST_FEATURE_BPF_CALL) ||
-	    !st_features__has(&c->f, ST_FEATURE_CAP_BPF) ||
-	    !st_features__has(&c->f, ST_FEATURE_CAP_PERFMON) ||
-	    !st_features__has(&c->f, ST_FEATURE_BTF))
-		goto out;
+	if (pipe2(fds, O_CLOEXEC))
+		return;
 	pid = fork();
-	if (!pid) {
-		try_tracer(c->cfg, t);
-		_exit(0);
+	if (!pid)
+		run_child(c->cfg, t, fds[1]);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return;
 	}
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
-		goto out;
+	read_messages(c, fds[0]);
+	waitpid(pid, NULL, 0);
 	c->tried = true;
 	c->works = t->works;
 	if (t->works)
 		memcpy(c->need, t->need, sizeof(c->need));
-out:
-	if (t != MAP_FAILED)
-		munmap(t, sizeof(*t));
+}
+
+static void find_rungs(struct check *c)
+{
+	struct tried *t =
+		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	for (int n = 0; n < ST_NEED_CNT; n++)
+		c->need[n].rung = -1;
+	if (t == MAP_FAILED)
+		return;
+	if (st_features__has(&c->f, ST_FEATURE_BPF_CALL) &&
+	    st_features__has(&c->f, ST_FEATURE_CAP_BPF) &&
+	    st_features__has(&c->f, ST_FEATURE_CAP_PERFMON) &&
+	    st_features__has(&c->f, ST_FEATURE_BTF))
+		try_in_child(c, t);
+	munmap(t, sizeof(*t));
 }
 
 /* ---- what is not seen ---- */
@@ -206,7 +284,9 @@ static void put_need(struct check *c, enum st_need need)
 
 	st_buf__puts(&c->out, st_need__name(need));
 	st_show__to(&c->out, HOOK_COLUMN);
-	st_buf__puts(&c->out, rung >= 0 ? st_rung__name((enum st_rung)rung) : "none");
+	st_buf__puts(&c->out, rung >= 0	 ? st_rung__name((enum st_rung)rung)
+			      : c->works ? "none"
+					 : "-");
 	before = c->out.len;
 	for (int r = 0; r < (rung >= 0 ? rung : ST_RUNG_CNT); r++)
 		if (has_hook(need, (enum st_rung)r))
