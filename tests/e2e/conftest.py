@@ -23,6 +23,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # Whoever stops the run by SIGTERM, as timeout(1) does, gets the fixtures' clean-up too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", f"limit(seconds): ends the test then; {LIMIT_S} s without it")
     config.addinivalue_line("markers", "traced: runs the tracer (set by itself); -m 'not traced' proves the fixtures")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Processes that tests start: ready when they answer, ended by their own id, never waited for by a fixed time."""
 
+import ctypes
 import http.client
 import os
 import pathlib
@@ -9,6 +10,8 @@ import signal
 import socket
 import subprocess
 import time
+
+PR_SET_PDEATHSIG = 1    # linux/prctl.h
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 APPS = pathlib.Path(__file__).resolve().parents[1] / "apps"
@@ -84,6 +87,11 @@ def free_port():
     raise OSError("no free loopback port")
 
 
+def end_with_parent():
+    """In a child, before it runs its program: it is told to end when this process does, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Daemon:
     """A process in a session of its own, with its output in a file.
 
@@ -95,7 +103,8 @@ class Daemon:
         with open(self.log, "ab") as out:
             self.popen = subprocess.Popen(
                 [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
-                env={**os.environ, **(env or {})}, start_new_session=True)
+                env={**os.environ, **(env or {})}, start_new_session=True,
+                preexec_fn=end_with_parent)
         self.pid = self.popen.pid
         try:
             wait_until(lambda: self._alive() and ready(), timeout_s, str(argv[0]))

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from .otlp import LineFile
-from .proc import find, wait_until
+from .proc import end_with_parent, find, wait_until
 
 ATTACH_TIMEOUT_S = 15
 # What a receiver waits for is not at issue in most tests; the default of 5 s would only make them slow.
@@ -85,7 +85,7 @@ class Spantap:
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.popen = subprocess.Popen(
                 [str(binary), *map(str, args)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                env={**os.environ, **FAST_BATCHES, **(env or {})})
+                env={**os.environ, **FAST_BATCHES, **(env or {})}, preexec_fn=end_with_parent)
         self.pid = self.popen.pid
         self._file = LineFile(self.out_path)
 
