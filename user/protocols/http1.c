@@ -16,7 +16,8 @@ struct half {
 	uint8_t part; /* enum part */
 	bool owned;   /* x is the exchange of the message under way */
 	uint64_t body_start;
-	uint64_t body_end; /* AWAIT */
+	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
+	uint64_t body_len; /* AWAIT: without a chunked coding's framing; NOT_KNOWN */
 	struct st_xchg *x;
 	struct st_http1_chunks chunks;
 };
@@ -26,6 +27,9 @@ struct http1 {
 	uint32_t last_turn;  /* numbers the requests of a turn */
 	bool known;	     /* request direction */
 };
+
+/* Of a body whose framing was not seen. */
+#define NOT_KNOWN UINT64_MAX
 
 static struct st_http1_capture capture;
 static const struct st_key *capture_keys[ST_HTTP1_CAPTURE_MAX];
@@ -79,12 +83,12 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	if (!x)
 		return;
 	if (is_req(f, dir)) {
-		st_http1_of(x)->req_body = body_len;
-		st_http1_of(x)->req_body_known = true;
+		st_http1_of(x)->req_body = body_len == NOT_KNOWN ? 0 : body_len;
+		st_http1_of(x)->req_body_known = body_len != NOT_KNOWN;
 		return;
 	}
 	st_http1_of(x)->resp_body = body_len;
-	st_http1_of(x)->resp_body_known = true;
+	st_http1_of(x)->resp_body_known = body_len != NOT_KNOWN;
 	finish(f, x, time_ns);
 }
 
@@ -142,18 +146,20 @@ static void go_opaque(struct st_flow *f)
 	st_flow__mode(f, ST_MODE_OFF);
 }
 
-static uint64_t await(struct st_flow *f, enum st_dir dir, uint64_t end, const struct st_chunk *c)
+static uint64_t await(struct st_flow *f, enum st_dir dir, uint64_t end, uint64_t body_len,
+		      const struct st_chunk *c)
 {
 	struct half *h = half_of(f, dir);
 
 	h->part = AWAIT;
 	h->body_end = end;
+	h->body_len = body_len;
 	/*
 	 * What was received has moved; what is being sent was only announced. A request's end
 	 * decides nothing, so that it need not be awaited.
 	 */
 	if ((dir == ST_RX || is_req(f, dir)) && end <= c->pos + c->len)
-		message_done(f, dir, end - h->body_start, c->time_ns);
+		message_done(f, dir, body_len, c->time_ns);
 	else
 		st_flow__expect(f, dir, end);
 	return end;
@@ -177,8 +183,8 @@ static uint64_t request_body(struct st_flow *f, enum st_dir dir, const struct st
 	if (head->flags & ST_H1_CHUNKED)
 		return begin_chunked(f, dir, at);
 	if (head->flags & ST_H1_HAS_LENGTH)
-		return await(f, dir, at + head->content_length, c);
-	return await(f, dir, at, c);
+		return await(f, dir, at + head->content_length, head->content_length, c);
+	return await(f, dir, at, 0, c);
 }
 
 static bool no_response_body(const struct st_xchg *x, uint16_t status)
@@ -196,12 +202,13 @@ static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct s
 	struct half *h = half_of(f, dir);
 
 	if (no_response_body(h->x, head->status))
-		return await(f, dir, at, c);
+		return await(f, dir, at, 0, c);
 	if (head->flags & ST_H1_CHUNKED)
 		return begin_chunked(f, dir, at);
 	if (!(head->flags & ST_H1_TE_OTHER) && (head->flags & ST_H1_HAS_LENGTH))
-		return await(f, dir, at + head->content_length, c);
+		return await(f, dir, at + head->content_length, head->content_length, c);
 	h->part = UNTIL_EOF;
+	h->body_end = at;
 	return at;
 }
 
@@ -273,7 +280,7 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 	}
 	at = c->pos + (uint64_t)used;
 	if (done)
-		return await(f, dir, at, c);
+		return await(f, dir, at, h->chunks.body_len, c);
 	return at;
 }
 
@@ -287,7 +294,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	case AWAIT:
 		/* Bytes behind the body: the next message has begun, so this one is over. */
 		if (c->pos >= h->body_end) {
-			message_done(f, dir, h->body_end - h->body_start, c->first_ns);
+			message_done(f, dir, h->body_len, c->first_ns);
 			return on_head(f, dir, c);
 		}
 		return h->body_end;
@@ -316,9 +323,11 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 	struct half *h = half_of(f, dir);
 
 	if (h->part == AWAIT && pos >= h->body_end)
-		message_done(f, dir, h->body_end - h->body_start, time_ns);
+		message_done(f, dir, h->body_len, time_ns);
 	else if (h->part == BLIND && over)
-		message_done(f, dir, pos > h->body_start ? pos - h->body_start : 0, time_ns);
+		message_done(f, dir, NOT_KNOWN, time_ns);
+	else if (h->part == UNTIL_EOF && pos > h->body_end)
+		h->body_end = pos;
 }
 
 static void cut_off(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
@@ -340,8 +349,10 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 
 	switch (h->part) {
 	case UNTIL_EOF:
+		message_done(f, dir, h->body_end - h->body_start, time_ns);
+		break;
 	case BLIND:
-		message_done(f, dir, 0, time_ns);
+		message_done(f, dir, NOT_KNOWN, time_ns);
 		break;
 	case AWAIT:
 	case CHUNKED:
