@@ -43,29 +43,26 @@ static struct {
 /* ---- allocations are counted ---- */
 
 static uint64_t mallocs;
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t m);
+void *__libc_realloc(void *p, size_t n);
 
-void *__wrap_malloc(size_t n)
+void *malloc(size_t n)
 {
 	mallocs++;
-	return __real_malloc(n);
+	return __libc_malloc(n);
 }
 
-void *__wrap_calloc(size_t n, size_t m)
+void *calloc(size_t n, size_t m)
 {
 	mallocs++;
-	return __real_calloc(n, m);
+	return __libc_calloc(n, m);
 }
 
-void *__wrap_realloc(void *p, size_t n)
+void *realloc(void *p, size_t n)
 {
 	mallocs++;
-	return __real_realloc(p, n);
+	return __libc_realloc(p, n);
 }
 
 /* ---- the spans' way out ---- */

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Each function here stands for one of bpf/ and does what that one does; names are theirs with
- * st_ taken off. Tests include this file.
+ * st_ taken off.
  */
 #include "simkernel.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #define SIM_CHUNKS_MAX 16
 #define SIM_CRLFCRLF 0x0a0d0a0du
-
-static void *must(void *p)
-{
-	if (!p)
-		abort();
-	return p;
-}
 
 struct sim *sim_new(uint32_t slot_cnt)
 {

@@ -8,6 +8,8 @@
 #ifndef ST_TEST_SIMKERNEL_H
 #define ST_TEST_SIMKERNEL_H
 
+#include <stdlib.h>
+
 #include "lib/buf.h"
 #include "spantap/abi.h"
 #include "spantap/bytes.h"
@@ -27,6 +29,13 @@ enum sim_tcp {
 };
 
 struct sim;
+
+static inline void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
 
 /* One end of a connection. Made by sim_pair; fields may be set before the first call. */
 struct sim_sock {
