@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/conn.h"
+#include "spantap/keys.h"
 
 #define DEFAULT_XCHGS 65536u
 #define DEFAULT_NAMES 1000u
@@ -277,15 +278,20 @@ bool st_core__knows(const struct st_core *c, uint32_t slot, uint64_t conn_id)
 static void describe_open(struct st_conn *n, struct st_xchg *x, struct st_open_request *r)
 {
 	struct st_span *s = &n->core->span;
+	const struct st_attr *path;
 	struct st_str fallback;
 
 	s->attr_cnt = 0;
 	n->flow.ops->span(x, s, &fallback);
+	path = st_span_find(s, ST_KEY(url_path));
+	if (!path)
+		path = st_span_find(s, ST_KEY(url_full));
 	*r = (struct st_open_request){
 		.start_ns = x->start_ns,
 		.tgid = x->tgid,
 		.role = x->role,
 		.name = s->name,
+		.path = path ? path->s : (struct st_str){0},
 		.conn = x->conn,
 	};
 }

@@ -82,7 +82,7 @@ struct st_open_request {
 	uint32_t tgid;
 	uint8_t role;
 	struct st_str name; /* span name as far as it is known */
-	struct st_str path;
+	struct st_str path; /* or the whole URL, as the span has it */
 	const struct st_conn_info *conn;
 };
 
