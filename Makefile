@@ -40,7 +40,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(subst x86_64,x86,$(A
 
 PROTO := $(wildcard user/export/proto/*.proto)
 PROTO_C := $(PROTO:user/export/proto/%.proto=$(B)/gen/%.pb-c.c)
-SKEL := $(B)/gen/direct.skel.h $(B)/gen/probe.skel.h
+SKEL := $(B)/gen/direct.skel.h $(B)/gen/typed.skel.h $(B)/gen/probe.skel.h
 HDR := $(wildcard include/spantap/*.h user/*.h user/*/*.h bpf/*.[ch])
 SRC := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 # What reads bytes that others wrote.
@@ -89,8 +89,9 @@ $(B)/gen/%.pb-c.c: user/export/proto/%.proto $(B)/flags
 	$(call say,PROTO,$@)
 	$(Q)protoc-c --c_out=$(@D) -Iuser/export/proto $<
 
-# The same BPF source twice: typed arguments, and probe reads (see bpf/maps.h).
+# The same BPF source three times: typed arguments, casts as well, probe reads (see bpf/maps.h).
 $(B)/bpf/direct.bpf.o: BPF_VARIANT :=
+$(B)/bpf/typed.bpf.o: BPF_VARIANT := -DST_CAST
 $(B)/bpf/probe.bpf.o: BPF_VARIANT := -DST_PROBE
 $(B)/bpf/%.bpf.o: bpf/spantap.bpf.c $(B)/flags
 	@mkdir -p $(@D)

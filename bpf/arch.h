@@ -44,6 +44,14 @@ static __always_inline const struct pt_regs *st_task_regs(void)
 
 static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_sysargs *out)
 {
+#ifdef ST_CAST
+	regs = bpf_rdonly_cast(regs, bpf_core_type_id_kernel(struct pt_regs));
+	out->nr = (int)regs->orig_ax;
+	out->arg[0] = regs->di;
+	out->arg[1] = regs->si;
+	out->arg[2] = regs->dx;
+	out->arg[3] = regs->r10;
+#else
 	unsigned long v[4]; /* dx, si, di, orig_ax follow one another in pt_regs */
 
 	if (bpf_probe_read_kernel(v, sizeof(v), &regs->dx)) {
@@ -58,6 +66,7 @@ static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_
 	/* Only recvfrom's flags are wanted of the fourth. */
 	if (out->nr == ST_NR_RECVFROM)
 		bpf_probe_read_kernel(&out->arg[3], sizeof(out->arg[3]), &regs->r10);
+#endif
 }
 
 static __always_inline bool st_task_compat(void)

@@ -49,7 +49,7 @@ static __always_inline __u32 st_copied_seq(struct sock *sk)
 
 	if (tp) {
 		copied = tp->copied_seq;
-		if (!BPF_CORE_READ_BITFIELD(sk, sk_shutdown))
+		if (!(sk->sk_shutdown & ST_RCV_SHUTDOWN))
 			return copied;
 		next = tp->rcv_nxt;
 		return copied - (copied == next);
@@ -57,7 +57,7 @@ static __always_inline __u32 st_copied_seq(struct sock *sk)
 #endif
 	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	next = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
-	shut = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown);
+	shut = BPF_CORE_READ(sk, sk_shutdown);
 	return copied - ((shut & ST_RCV_SHUTDOWN) && copied == next);
 }
 
@@ -136,9 +136,13 @@ __noinline int st_call_run(__u32 which)
 static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn, __u8 dir)
 {
 	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
+	__u64 tgid_tid;
 
 	if (!c)
 		return NULL;
+	tgid_tid = bpf_get_current_pid_tgid();
+	c->tgid = tgid_tid >> 32;
+	c->tid = (__u32)tgid_tid;
 	c->slot = conn->slot;
 	c->dir = dir;
 	c->off = 0;

@@ -11,15 +11,20 @@
 #include "spantap/abi.h"
 
 /*
- * The same source is compiled twice. "direct": hooks whose arguments the verifier knows (tp_btf,
+ * The same source is compiled three times. "direct": hooks whose arguments the verifier knows (tp_btf,
  * fentry), so that fields are plain loads and connections lie in socket storage. "probe"
  * (ST_PROBE): kprobes and system-call tracepoints, where fields are read by helper and connections
- * lie in a hash by socket address.
+ * lie in a hash by socket address. "typed" (ST_CAST) is direct with bpf_rdonly_cast (6.2,
+ * a35b9af4ec2c), by which untyped kernel addresses are loaded from as well.
  */
 #ifdef ST_PROBE
 #define ST_READ(p, f) BPF_CORE_READ(p, f)
 #else
 #define ST_READ(p, f) ((p)->f)
+#endif
+
+#ifdef ST_CAST
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 #endif
 
 /* Set before load. */
@@ -128,7 +133,10 @@ struct st_call {
 	__u8 dir;
 	__u8 more; /* the chunk just copied asks for the next one */
 	__u8 turn; /* it begins a turn */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 tgid;
+	__u32 tid;
+	__u32 pad2;
 	struct st_src src;
 };
 

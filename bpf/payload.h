@@ -37,6 +37,15 @@ static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 n
 		src->skip = skip;
 		return;
 	}
+#ifdef ST_CAST
+	if (kernel) {
+		const struct iovec *one =
+			bpf_rdonly_cast((void *)iov, bpf_core_type_id_kernel(struct iovec));
+
+		v.iov_base = one->iov_base;
+		v.iov_len = one->iov_len;
+	} else
+#endif
 	if (kernel ? bpf_probe_read_kernel(&v, sizeof(v), (void *)iov)
 		   : bpf_probe_read_user(&v, sizeof(v), (void *)iov))
 		return;
@@ -62,7 +71,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	}
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    ST_READ(it, iter_type) == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		src->base = (__u64)BPF_CORE_READ(it, ubuf) + off;
+		src->base = (__u64)ST_READ(it, ubuf) + off;
 		src->len = ST_READ(it, count);
 		src->segs = 1;
 		return;
@@ -70,7 +79,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	if (ST_READ(it, iter_type) != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return;
 	if (bpf_core_field_exists(it->__iov))
-		iov = (__u64)BPF_CORE_READ(it, __iov);
+		iov = (__u64)ST_READ(it, __iov);
 	else
 		iov = (__u64)BPF_CORE_READ(mid, iov);
 	st_src_iovecs(src, iov, ST_READ(it, nr_segs), 1, off);
@@ -102,7 +111,14 @@ static __always_inline bool st_args_fit(__u64 fd, struct sock *sk)
 
 		if ((task->thread_info.status & ST_TS_COMPAT) || fd >= fdt->max_fds)
 			return false;
+#ifdef ST_CAST
+		/* An element of the array of pointers, read as any struct that begins with one. */
+		file = (void *)((struct list_head *)bpf_rdonly_cast(
+					fdt->fd + fd, bpf_core_type_id_kernel(struct list_head)))
+			       ->next;
+#else
 		bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd);
+#endif
 		return file && file == sk->sk_socket->file;
 	}
 #endif

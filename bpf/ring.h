@@ -51,8 +51,9 @@ static __always_inline __u64 st_wake_flags(struct st_cursor *cur)
 }
 
 /*
- * Fills what every record has. The time is taken here, after the space was reserved: the reader
- * relies on no record with an older time appearing behind its watermark.
+ * Fills what every record has; the rest of the header is zero. The time is taken here, after the
+ * space was reserved: the reader relies on no record with an older time appearing behind its
+ * watermark.
  */
 static __always_inline void st_rec_begin(struct st_rec *r, struct st_cursor *cur, __u8 kind,
 					 __u16 payload_sz)
@@ -71,8 +72,6 @@ static __always_inline void st_rec_begin(struct st_rec *r, struct st_cursor *cur
 
 static __always_inline void st_rec_submit(struct st_rec *r, struct st_cursor *cur)
 {
-	cur->cpu->counter[ST_C_RECORDS]++;
-	cur->cpu->counter[ST_C_BYTES] += r->len;
 	bpf_ringbuf_submit(r, st_wake_flags(cur));
 }
 

@@ -92,7 +92,7 @@ static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
 			at = i + st_low_byte(hit);
 			if (at + 4 > ST_PAYLOAD_M || at + 4 > n)
 				return 0;
-			bpf_probe_read_kernel(&four, sizeof(four), p + at);
+			four = *(const __u32 *)(p + at);
 			if (four == ST_CRLFCRLF)
 				return at + 4;
 			hit &= hit - 1;
@@ -103,9 +103,22 @@ static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
 	return 0;
 }
 
+/* Heads of one connection tend to be of one length: that place is looked at first. */
+static __always_inline __u32 st_head_end(struct st_slot_dir *d, const __u8 *p, __u32 n)
+{
+	__u32 hint = d->head_hint;
+
+	if (hint >= 4 && hint <= ST_PAYLOAD_M && hint <= n &&
+	    *(const __u32 *)(p + hint - 4) == ST_CRLFCRLF)
+		return hint;
+	hint = st_find_head_end(p, n);
+	d->head_hint = hint;
+	return hint;
+}
+
 /* After a chunk: has the head ended, and does the call hold more that is wanted? */
-static __always_inline void st_after_chunk(struct st_call *c, struct st_slot *s, struct st_rec *r,
-					   const __u8 *p, __u32 n, const __u32 cap)
+static __always_inline __u16 st_after_chunk(struct st_call *c, struct st_slot *s, const __u8 *p,
+					    __u32 n, const __u32 cap)
 {
 	struct st_slot_dir *d = &s->dir[c->dir & 1];
 	__u8 bit = 1 << (c->dir & 1);
@@ -117,7 +130,7 @@ static __always_inline void st_after_chunk(struct st_call *c, struct st_slot *s,
 		__u32 at = (n - 8) & (cap - 1);
 
 		if (at <= cap - 8)
-			bpf_probe_read_kernel(&last, sizeof(last), p + at);
+			last = *(const __u64 *)(p + at);
 	} else {
 		/* n is 1..7: the bytes behind them are shifted out. */
 		last = last >> (8 * n) | *(const __u64 *)p << (64 - 8 * n);
@@ -127,45 +140,54 @@ static __always_inline void st_after_chunk(struct st_call *c, struct st_slot *s,
 	c->off += n;
 	c->more = 0;
 	if (last >> 32 == ST_CRLFCRLF) {
-		r->flags |= ST_F_HEAD_END;
 		s->capturing &= ~bit;
 		/* Bytes behind a head that ends with the chunk: body, or the next message. */
 		c->more = c->off < c->bytes && s->mode == ST_MODE_EVERY;
-		return;
+		return ST_F_HEAD_END;
 	}
 	if (c->off >= c->bytes)
-		return; /* the head may go on in the next call */
+		return 0; /* the head may go on in the next call */
 	c->more = 1;
 	if (s->mode == ST_MODE_EVERY)
-		return;
-	end = cap == ST_PAYLOAD_M ? st_find_head_end(p, n) : 0;
+		return 0;
+	end = cap == ST_PAYLOAD_M ? st_head_end(d, p, n) : 0;
 	if (!end)
-		return;
+		return 0;
 	if (end + 8 <= n && end + 8 <= cap)
-		bpf_probe_read_kernel(&next, sizeof(next), p + end);
-	r->flags |= ST_F_HEAD_END;
-	if (st_starts_message(next))
-		return;
-	s->capturing &= ~bit;
-	c->more = 0;
+		next = *(const __u64 *)(p + end);
+	if (!st_starts_message(next)) {
+		s->capturing &= ~bit;
+		c->more = 0;
+	}
+	return ST_F_HEAD_END;
 }
 
-static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, struct st_rec *r)
+/* Every field of the header but len, flags and err is set here: nothing is zeroed before. */
+static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, struct st_rec *r,
+					 struct st_cursor *cur, __u16 payload_sz)
 {
 	struct st_slot_dir *d = &s->dir[c->dir & 1], *o = &s->dir[(c->dir & 1) ^ 1];
 
-	st_rec_task(r);
 	r->conn_id = s->conn_id;
-	r->slot = c->slot;
 	r->pos = c->pos + c->off;
 	r->opp_pos = o->pos;
 	r->opp_time_ns = o->time_ns;
 	r->last_ns = d->time_ns;
+	r->seq = cur->cpu->seq++;
+	r->slot = c->slot;
+	r->tgid = c->tgid;
+	r->tid = c->tid;
 	r->turn = s->turn;
 	r->call_len = c->bytes;
+	r->payload_sz = payload_sz;
+	r->kind = ST_REC_DATA;
 	r->dir = c->dir;
-	r->flags = c->flags;
+	r->cpu = cur->id;
+	r->err = 0;
+	r->what = 0;
 	r->lost = s->lost;
+	r->pad = 0;
+	r->time_ns = bpf_ktime_get_ns();
 }
 
 /* Copies one chunk of the call into one record of a fixed size. */
@@ -174,6 +196,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 {
 	struct st_cursor cur;
 	struct st_rec *r;
+	__u16 flags = c->flags;
 	__u64 first = 0;
 	__u32 n = len;
 	__u8 *p;
@@ -185,8 +208,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		st_rec_refused(&cur);
 		return 0;
 	}
-	st_rec_begin(r, &cur, ST_REC_DATA, cap);
-	st_data_fill(c, s, r);
+	st_data_fill(c, s, r, &cur, cap);
 	p = (__u8 *)(r + 1);
 	if (len > cap)
 		n = cap;
@@ -194,7 +216,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	if (n > cap)
 		n = cap;
 	if (n && bpf_probe_read_user(p, n, (void *)addr)) {
-		r->flags |= ST_F_UNREADABLE;
+		flags |= ST_F_UNREADABLE;
 		cur.cpu->counter[ST_C_UNREADABLE]++;
 		n = 0;
 	}
@@ -207,11 +229,10 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
 	}
 	if (n)
-		st_after_chunk(c, s, r, p, n, cap);
+		flags |= st_after_chunk(c, s, p, n, cap);
 	else
 		c->more = 0;
-	if (c->off < c->bytes)
-		r->flags |= ST_F_CUT;
+	r->flags = flags | (c->off < c->bytes ? ST_F_CUT : 0);
 	s->lost = 0;
 	st_rec_submit(r, &cur);
 	return 1;
@@ -379,9 +400,14 @@ static __always_inline void st_accepted(struct st_slot *s, __u32 slot, __u8 dir,
 
 static __always_inline __u16 st_task_flags(void)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, flags) & ST_PF_IO_WORKER ? ST_F_IO_WORKER : 0;
+#ifndef ST_PROBE
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf()->flags & ST_PF_IO_WORKER ? ST_F_IO_WORKER : 0;
+#endif
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) &
+			       ST_PF_IO_WORKER
+		       ? ST_F_IO_WORKER
+		       : 0;
 }
 
 #endif

@@ -133,7 +133,7 @@ struct st_slot_dir {
 	__u64 call_end;	  /* TX: write_seq + bytes still to send of the call under way */
 	__u64 tail;	  /* the last eight bytes that this turn's last readable call moved */
 	__u32 head_len;	  /* bytes of this turn's head(s) copied so far */
-	__u32 pad;
+	__u32 head_hint;  /* length of the last head whose end was searched for */
 };
 
 struct st_slot {
@@ -165,8 +165,8 @@ struct st_slot {
 
 /* Per-CPU counters; the names are those printed. Append only. */
 enum st_counter {
-	ST_C_RECORDS = 0,      /* records delivered */
-	ST_C_BYTES = 1,	       /* payload bytes delivered */
+	ST_C_RECORDS = 0,      /* records delivered; st_tracer__counters computes it */
+	ST_C_BYTES = 1,	       /* unused */
 	ST_C_RING_FULL = 2,    /* records refused by the ring */
 	ST_C_SLOTS_FULL = 3,   /* calls on connections for which no slot was free */
 	ST_C_STORAGE_FULL = 4, /* socket storage could not be made */

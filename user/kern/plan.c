@@ -11,6 +11,7 @@
 #include "direct.skel.h"
 #include "lib/log.h"
 #include "probe.skel.h"
+#include "typed.skel.h"
 
 #define MAX_LINKS 32
 #define MAX_TRIES 24
@@ -209,11 +210,20 @@ static int rung_of(const struct st_plan *p, int need)
 	return h ? (int)h->rung : -1;
 }
 
+/* See bpf/maps.h for what the three are. */
+static const void *object_bytes(const struct st_plan *p, size_t *sz)
+{
+	if (wants_probe_object(p))
+		return st_probe__elf_bytes(sz);
+	if (btf__find_by_name_kind(p->btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0)
+		return st_typed__elf_bytes(sz);
+	return st_direct__elf_bytes(sz);
+}
+
 static int open_object(struct st_plan *p)
 {
-	bool probe = wants_probe_object(p);
 	size_t sz;
-	const void *elf = probe ? st_probe__elf_bytes(&sz) : st_direct__elf_bytes(&sz);
+	const void *elf = object_bytes(p, &sz);
 	struct bpf_program *prog;
 
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "spantap");

@@ -403,9 +403,11 @@ int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
 		return -ENOMEM;
 	if (bpf_map_lookup_elem(map_fd(t, "cpus"), &zero, per_cpu))
 		err = -errno;
-	for (int i = 0; !err && i < n; i++)
+	for (int i = 0; !err && i < n; i++) {
 		for (int c = 0; c < ST_C_MAX; c++)
 			out[c] += per_cpu[i].counter[c];
+		out[ST_C_RECORDS] += per_cpu[i].seq - (uint32_t)per_cpu[i].counter[ST_C_RING_FULL];
+	}
 	free(per_cpu);
 	return err;
 }
