@@ -28,6 +28,8 @@ static void reset(struct st_conn *n)
 	n->last_dir = 0;
 	n->unknown_turns = 0;
 	n->off = false;
+	n->exiting = false;
+	n->peer_fin_ns = 0;
 	n->await_end = 0;
 	for (int d = 0; d < 2; d++)
 		st_stream__reset(&n->stream[d]);

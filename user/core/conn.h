@@ -28,6 +28,8 @@ struct st_conn {
 	uint8_t last_dir;
 	uint8_t unknown_turns;
 	bool off;
+	bool exiting;	      /* its process closed it by ending */
+	uint64_t peer_fin_ns; /* 0: none yet */
 	struct st_stream stream[2];
 	/* a body whose end is awaited */
 	bool queued; /* on the core's list */

@@ -136,7 +136,7 @@ static void on_end(struct st_core *c, const struct st_rec *rec)
 		st_stream__moved(n, (enum st_dir)rec->dir, rec->pos, rec->last_ns, true);
 }
 
-static struct st_str close_reason(const struct st_rec *rec)
+static struct st_str close_reason(const struct st_conn *n, const struct st_rec *rec)
 {
 	switch (rec->err) {
 	case ECONNRESET:
@@ -146,7 +146,8 @@ static struct st_str close_reason(const struct st_rec *rec)
 	case ETIMEDOUT:
 		return ST_STR("ETIMEDOUT");
 	}
-	if (rec->flags & ST_F_EXITING)
+	/* An exiting process sends FINs; what ends them comes in another's time. */
+	if (n->exiting || (rec->flags & ST_F_EXITING))
 		return ST_STR("process_exited");
 	return ST_STR("connection_closed");
 }
@@ -156,8 +157,11 @@ static void on_closed(struct st_conn *n, const struct st_rec *rec)
 	struct st_core *c = n->core;
 	uint64_t id = n->id;
 
+	if (n->flow.ops && n->peer_fin_ns)
+		n->flow.ops->eof(&n->flow, ST_RX,
+				 rec->opp_time_ns > n->peer_fin_ns ? rec->opp_time_ns : n->peer_fin_ns);
 	if (n->flow.ops)
-		n->flow.ops->closed(&n->flow, rec->time_ns, close_reason(rec));
+		n->flow.ops->closed(&n->flow, rec->time_ns, close_reason(n, rec));
 	st_conn__drop(n);
 	if (c->cfg.ops.gone)
 		c->cfg.ops.gone(c->cfg.ctx, rec->slot, id);
@@ -179,8 +183,12 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 		on_closed(n, rec);
 		return;
 	}
-	if (n->flow.ops && !n->off &&
-	    (rec->what == ST_STATE_PEER_FIN || rec->what == ST_STATE_OWN_FIN))
+	/* A peer's FIN comes before its bytes were read: its time counts when the socket closes. */
+	if (rec->what == ST_STATE_PEER_FIN)
+		n->peer_fin_ns = rec->time_ns;
+	if (rec->what == ST_STATE_OWN_FIN)
+		n->exiting = rec->flags & ST_F_EXITING;
+	if (n->flow.ops && !n->off && rec->what == ST_STATE_OWN_FIN)
 		n->flow.ops->eof(&n->flow, dir, rec->last_ns ? rec->last_ns : rec->time_ns);
 }
 

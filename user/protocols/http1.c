@@ -17,6 +17,7 @@ struct half {
 	bool owned;   /* x is the exchange of the message under way */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
+	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
 	uint64_t body_len; /* AWAIT: without a chunked coding's framing; NOT_KNOWN */
 	struct st_xchg *x;
 	struct st_http1_chunks chunks;
@@ -209,6 +210,7 @@ static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct s
 		return await(f, dir, at + head->content_length, head->content_length, c);
 	h->part = UNTIL_EOF;
 	h->body_end = at;
+	h->end_ns = c->time_ns;
 	return at;
 }
 
@@ -276,6 +278,7 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 
 	if (used < 0) {
 		h->part = BLIND;
+		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
 	at = c->pos + (uint64_t)used;
@@ -303,6 +306,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	case OPAQUE:
 		return UINT64_MAX;
 	default:
+		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
 }
@@ -328,6 +332,7 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 		message_done(f, dir, NOT_KNOWN, time_ns);
 	else if (h->part == UNTIL_EOF && pos > h->body_end)
 		h->body_end = pos;
+	h->end_ns = time_ns;
 }
 
 static void cut_off(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
@@ -349,10 +354,10 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 
 	switch (h->part) {
 	case UNTIL_EOF:
-		message_done(f, dir, h->body_end - h->body_start, time_ns);
+		message_done(f, dir, h->body_end - h->body_start, h->end_ns);
 		break;
 	case BLIND:
-		message_done(f, dir, NOT_KNOWN, time_ns);
+		message_done(f, dir, NOT_KNOWN, h->end_ns);
 		break;
 	case AWAIT:
 	case CHUNKED:
