@@ -332,9 +332,7 @@ static int try_once(struct st_plan *p, const struct st_plan_ops *ops, void *ctx)
 	if (err) {
 		if (failed_prog[0] && refuse_prog(p, failed_prog, failed_why))
 			return -EAGAIN;
-		st_error("loading the BPF programs: %s (needs root, or CAP_BPF, CAP_PERFMON and "
-			 "CAP_SYS_RESOURCE)",
-			 strerror(-err));
+		st_error("loading the BPF programs: %s; " ST_NEEDED_CAPS, strerror(-err));
 		return err;
 	}
 	err = ops->prepare(ctx, p->obj);

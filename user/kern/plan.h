@@ -6,6 +6,11 @@
 #include "kern/tracer.h"
 
 struct bpf_object;
+/* For messages about what was refused; see docs/permissions.md. */
+#define ST_NEEDED_CAPS                                                                             \
+	"needs root, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (before "     \
+	"Linux 5.11 CAP_SYS_RESOURCE too); 'spantap check' tells what is missing"
+
 struct st_plan;
 
 struct st_plan_ops {

@@ -152,7 +152,7 @@ static int make_rings(struct st_tracer *t, bool *online)
 		if (t->ring_fd[i] < 0) {
 			int err = -errno;
 
-			st_error("a ring of %u KiB for CPU %u: %s (needs root, or CAP_BPF)",
+			st_error("a ring of %u KiB for CPU %u: %s; " ST_NEEDED_CAPS,
 				 t->ring_sz >> 10, i, strerror(-err));
 			return err;
 		}
