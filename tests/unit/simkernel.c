@@ -458,11 +458,11 @@ static void send_enter(struct sim_call *c, size_t left)
 	struct st_slot_dir *d = &c->s->dir[ST_TX];
 	uint64_t pos = pos_extend(d->pos, c->k->write_seq);
 
-	if ((c->s->flags & ST_SLOT_SENDING) && d->call_end == pos + left) {
+	c->k->sending = true;
+	if (d->call_end == pos + left) {
 		d->time_ns = c->k->sim->now_ns;
 		return;
 	}
-	c->s->flags |= ST_SLOT_SENDING;
 	d->call_end = pos + left;
 	d->pos = pos;
 	c->pos = pos;
@@ -562,9 +562,9 @@ void sim_send_end(struct sim_sock *k, size_t accepted)
 		return;
 	}
 	sl = k->traced ? conn_find(k) : NULL;
-	if (!sl || !(sl->flags & ST_SLOT_SENDING))
+	if (!sl || !k->sending)
 		return;
-	sl->flags &= (uint8_t)~ST_SLOT_SENDING;
+	k->sending = false;
 	accepted_to(k, sl, ST_TX, pos_extend(sl->dir[ST_TX].pos, k->write_seq));
 }
 

@@ -43,6 +43,7 @@ struct sim_sock {
 	struct sim_sock *peer;
 	bool traced;	 /* its process is wanted */
 	bool tcp;	 /* else a Unix stream socket */
+	bool sending;	 /* a send call is under way */
 	bool exiting;	 /* its process is ending */
 	bool rcv_shut;	 /* a FIN came */
 	uint8_t state;	 /* enum sim_tcp */

@@ -27,7 +27,8 @@ void sim_on_expect(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_dir d
 	d = &sl->dir[dir];
 	d->expect_end = end;
 	if (end == ST_EXPECT_CHUNKED)
-		over = is_last_chunk(d->tail) && !(sl->flags & ST_SLOT_SENDING);
+		over = is_last_chunk(d->tail) &&
+		       !((const struct sim_sock *)(uintptr_t)sl->sock)->sending;
 	else
 		over = d->pos >= end;
 	if (!over)
