@@ -38,9 +38,9 @@ static __always_inline __u32 st_write_seq(struct sock *sk)
 
 /*
  * The end of what was read. A FIN that the same call consumed counts in copied_seq
- * (tcp_recvmsg_locked, found_fin_ok), but is no byte.
+ * (tcp_recvmsg_locked, found_fin_ok), but is no byte. What was sent so far is told besides.
  */
-static __always_inline __u32 st_copied_seq(struct sock *sk)
+static __always_inline __u32 st_copied_seq(struct sock *sk, __u32 *write_seq)
 {
 	__u32 copied, next;
 	__u8 shut;
@@ -48,6 +48,7 @@ static __always_inline __u32 st_copied_seq(struct sock *sk)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (tp) {
+		*write_seq = tp->write_seq;
 		copied = tp->copied_seq;
 		if (!(sk->sk_shutdown & ST_RCV_SHUTDOWN))
 			return copied;
@@ -55,6 +56,7 @@ static __always_inline __u32 st_copied_seq(struct sock *sk)
 		return copied - (copied == next);
 	}
 #endif
+	*write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	next = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
 	shut = BPF_CORE_READ(sk, sk_shutdown);
@@ -84,7 +86,8 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
 		return true;
 	if (s->mode == ST_MODE_TIMING)
 		return false;
-	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end <= c->pos;
+	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end <= c->pos ||
+	       s->dir[c->dir & 1].expect_end == ST_EXPECT_CHUNKED;
 }
 
 /*
@@ -154,9 +157,9 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
 }
 
 /*
- * A send begins, or goes on with its next fragment: write_seq plus the bytes still to send stays
- * the same within one call, which tells the first from the others. Returns its call when its
- * bytes are wanted; else it is done.
+ * A send begins, or goes on with its next fragment (or with the rest of what was not accepted):
+ * write_seq plus the bytes still to send stays the same, which tells the first from the others.
+ * Returns its call when its bytes are wanted; else it is done.
  */
 static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left)
 {
@@ -173,9 +176,8 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 		return NULL;
 	d = &s->dir[ST_TX];
 	pos = st_pos_extend(d->pos, st_write_seq(sk));
-	if ((s->flags & ST_SLOT_SENDING) && d->call_end == pos + left)
+	if (d->call_end == pos + left)
 		goto out;
-	s->flags |= ST_SLOT_SENDING;
 	d->call_end = pos + left;
 	d->pos = pos;
 	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX);
@@ -242,12 +244,13 @@ static __always_inline void st_send_end(struct sock *sk)
 	struct st_conn conn;
 	struct st_slot *s;
 
-	if (cfg.timing || !st_conn_find(sk, &conn))
+	/*
+	 * How much was accepted is asked for only while user space waits for a body's end; else
+	 * write_seq tells it whenever it is looked at next.
+	 */
+	if (!ctl.watching || !st_conn_find(sk, &conn))
 		return;
 	s = conn.s;
-	if (!(s->flags & ST_SLOT_SENDING))
-		return;
-	s->flags &= ~ST_SLOT_SENDING;
 	st_accepted(s, conn.slot, ST_TX, st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk)));
 }
 
@@ -258,6 +261,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	struct st_conn conn;
 	struct st_slot *s;
 	struct st_call *c;
+	__u32 sent = 0;
 	__u64 end;
 
 	if (!st_conn_get(sk, &conn, tcp))
@@ -267,7 +271,11 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 		return;
 	d = &s->dir[dir & 1];
 	/* A connection seen for the first time already stands behind these bytes. */
-	end = tcp ? st_pos_extend(d->pos, st_copied_seq(sk)) : d->pos + bytes;
+	end = d->pos + bytes;
+	if (tcp) {
+		end = st_pos_extend(d->pos, st_copied_seq(sk, &sent));
+		s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, sent);
+	}
 	c = st_call_new(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT, &conn, dir);
 	if (!c)
 		return;
@@ -285,6 +293,25 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	else
 		d->time_ns = bpf_ktime_get_ns();
 	st_accepted(s, conn.slot, dir, end);
+}
+
+/*
+ * Run by user space for connections whose body's end it waits for: how far have their sends come?
+ * A slot that is marked closed after its socket was read keeps its position: the address may be
+ * another socket's by then.
+ */
+static __always_inline void st_ask_one(__u32 i)
+{
+	struct st_slot *s = st_slot_at(i);
+	struct tcp_sock *tp;
+	__u64 end;
+
+	if (!s || !s->conn_id || !s->tcp || (s->flags & ST_SLOT_CLOSED))
+		return;
+	tp = (struct tcp_sock *)s->sock;
+	end = st_pos_extend(s->dir[ST_TX].pos, BPF_CORE_READ(tp, write_seq));
+	if (!(s->flags & ST_SLOT_CLOSED) && end > s->dir[ST_TX].pos)
+		s->dir[ST_TX].pos = end;
 }
 
 static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp)

@@ -73,3 +73,15 @@ int BPF_PROG(tp_exit, struct task_struct *p)
 	st_exited(p);
 	return 0;
 }
+
+/* Not a hook: user space runs it (BPF_PROG_TEST_RUN). */
+SEC("?raw_tp")
+int ask(void *ctx)
+{
+	for (__u32 i = 0; i < ST_ASK_MAX; i++) {
+		if (i >= ctl.ask_cnt)
+			break;
+		st_ask_one(ctl.ask[i]);
+	}
+	return 0;
+}

@@ -7,6 +7,24 @@
 
 #define ST_PF_EXITING 0x00000004
 
+/* Positions as they are now. A peer's FIN is counted in rcv_nxt (tcp_fin), but is no byte. */
+static __always_inline void st_state_positions(struct sock *sk, struct st_slot *s, struct st_rec *r)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 copied, next;
+
+	s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, BPF_CORE_READ(tp, write_seq));
+	r->pos = s->dir[r->dir & 1].pos;
+	r->opp_pos = s->dir[(r->dir & 1) ^ 1].pos;
+	if (r->what != ST_STATE_PEER_FIN)
+		return;
+	/* call_len: bytes that came and were not read yet. */
+	next = BPF_CORE_READ(tp, rcv_nxt) - 1;
+	copied = BPF_CORE_READ(tp, copied_seq);
+	r->call_len = (__s32)(next - copied) > 0 ? next - copied : 0;
+	r->pos = st_pos_extend(r->pos, copied);
+}
+
 static __noinline void st_state_send(struct sock *sk, struct st_slot *s, __u32 slot, __u8 what)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -29,9 +47,8 @@ static __noinline void st_state_send(struct sock *sk, struct st_slot *s, __u32 s
 	/* Turns without records are no losses while the kernel itself does the timing. */
 	r->turn = s->mode == ST_MODE_TIMING ? 0 : s->turn;
 	r->dir = what == ST_STATE_PEER_FIN ? ST_RX : ST_TX;
-	r->pos = s->dir[r->dir & 1].pos;
 	r->last_ns = s->dir[r->dir & 1].time_ns;
-	r->opp_pos = s->dir[(r->dir & 1) ^ 1].pos;
+	st_state_positions(sk, s, r);
 	r->opp_time_ns = s->dir[(r->dir & 1) ^ 1].time_ns;
 	r->lost = s->lost;
 	if (BPF_CORE_READ(task, flags) & ST_PF_EXITING)
@@ -43,7 +60,6 @@ static __always_inline void st_conn_closed(struct sock *sk, struct st_conn *c, i
 {
 	struct st_slot *s = c->s;
 
-	s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk));
 	if (s->req_ns && s->status && !(s->flags & ST_SLOT_CLOSED))
 		st_hist_add(s, s->dir[s->role == ST_ROLE_SERVER ? ST_TX : ST_RX].time_ns);
 	if (old == TCP_SYN_SENT)

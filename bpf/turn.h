@@ -226,6 +226,8 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		if (n >= 16)
 			first = *(__u64 *)p;
 		if (c->turn)
+			s->starts = st_starts_message(first);
+		if (c->turn)
 			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
 	}
 	if (n)
@@ -239,8 +241,8 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 }
 
 /*
- * The three sizes, as global functions: the verifier looks at each once, whatever its callers
- * know. which: the scratch entry of the call.
+ * A size as a global function: the verifier looks at it once, whatever its callers know. which:
+ * the scratch entry of the call.
  */
 #define ST_CHUNK_FN(name, cap)                                                                     \
 	__noinline int name(__u32 which, __u64 addr, __u64 len)                                    \
@@ -251,28 +253,23 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		return s ? st_chunk(c, s, addr, len, cap) : 0;                                     \
 	}
 
-ST_CHUNK_FN(st_chunk_s, ST_PAYLOAD_S)
-ST_CHUNK_FN(st_chunk_m, ST_PAYLOAD_M)
 ST_CHUNK_FN(st_chunk_l, ST_PAYLOAD_L)
 
-/* A turn whose bytes cannot be read still gets its record: the position and the times count. */
-static __noinline int st_chunk_none(struct st_call *c, __u32 which)
-{
-	c->flags |= ST_F_UNREADABLE;
-	c->more = 0;
-	return st_chunk_s(which, 0, 0);
-}
-
-/* The call's first bytes: nearly always all that is wanted. */
-static __always_inline int st_first_chunk(struct st_call *c, __u32 which)
+/*
+ * The call's first bytes: nearly always all that is wanted. A turn whose bytes cannot be read
+ * still gets its record: the position and the times count.
+ */
+static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s)
 {
 	__u64 addr = 0, len = 0;
 
 	if (!st_src_at(&c->src, 0, &addr, &len))
-		return st_chunk_none(c, which);
+		c->flags |= ST_F_UNREADABLE;
 	if (len > c->bytes)
 		len = c->bytes;
-	return len <= ST_PAYLOAD_S ? st_chunk_s(which, addr, len) : st_chunk_m(which, addr, len);
+	if (len <= ST_PAYLOAD_S)
+		return st_chunk(c, s, addr, len, ST_PAYLOAD_S);
+	return st_chunk(c, s, addr, len, ST_PAYLOAD_M);
 }
 
 static __noinline int st_next_chunk(struct st_call *c, __u32 which)
@@ -286,9 +283,9 @@ static __noinline int st_next_chunk(struct st_call *c, __u32 which)
 	return st_chunk_l(which, addr, len);
 }
 
-static __noinline void st_capture(struct st_call *c, struct st_slot *s, __u32 which)
+static __always_inline void st_capture(struct st_call *c, struct st_slot *s, __u32 which)
 {
-	if (!st_first_chunk(c, which)) {
+	if (!st_first_chunk(c, s)) {
 		if (s->lost < 255)
 			s->lost++;
 		return;
@@ -334,6 +331,42 @@ static __always_inline bool st_turn(struct st_slot *s, __u8 dir)
 	return true;
 }
 
+/* The last chunk of a chunked body and the empty trailer: "0 CRLF CRLF", as the last bytes sent. */
+static __always_inline bool st_is_last_chunk(__u64 tail)
+{
+	__u8 before = tail >> 16;
+
+	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
+}
+
+/* Keeps the last bytes of a call that makes no record: a chunked body's end shows there. */
+static __always_inline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
+{
+	__u64 addr = c->src.base, len = c->src.len, last = 0;
+	struct iovec v;
+
+	if (!c->src.segs)
+		return;
+	if (c->src.segs > 1) {
+		void *at = (void *)(c->src.base + (c->src.segs - 1) * sizeof(v));
+
+		if (c->dir == ST_RX ||
+		    (c->src.kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
+				   : bpf_probe_read_user(&v, sizeof(v), at)))
+			return;
+		addr = (__u64)v.iov_base;
+		len = v.iov_len;
+	} else if (len > c->bytes) {
+		len = c->bytes;
+	}
+	if (len >= sizeof(last)) {
+		if (!bpf_probe_read_user(&last, sizeof(last), (void *)(addr + len - sizeof(last))))
+			d->tail = last;
+	} else if (len && !bpf_probe_read_user(&last, len & 7, (void *)addr)) {
+		d->tail = d->tail >> (8 * len) | last << (64 - 8 * len);
+	}
+}
+
 /* Within a turn: is this call still part of a head, or does it begin the next message? */
 static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slot *s)
 {
@@ -344,16 +377,22 @@ static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slo
 		return d->head_len < ST_HEAD_MAX || !s->proto;
 	if (d->expect_end > c->pos) {
 		s->capturing &= ~bit;
+		st_keep_tail(c, d);
 		return false;
 	}
 	if (s->capturing & bit) {
-		if (d->head_len < (s->proto ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
+		/* Until user space has found the protocol, what looks like HTTP gets a head's room. */
+		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
 			return true;
 		s->capturing &= ~bit;
 		return false;
 	}
-	if (!c->src.segs || !st_peek_starts(c))
+	if (!c->src.segs)
 		return false;
+	if (!st_peek_starts(c)) {
+		st_keep_tail(c, d);
+		return false;
+	}
 	s->capturing |= bit;
 	d->head_len = 0;
 	d->tail = 0;
@@ -390,8 +429,14 @@ static __always_inline void st_accepted(struct st_slot *s, __u32 slot, __u8 dir,
 {
 	struct st_slot_dir *d = &s->dir[dir];
 
+	__u64 expected = d->expect_end;
+
 	d->pos = end;
-	if (d->expect_end && end >= d->expect_end)
+	if (!expected)
+		return;
+	if (expected == ST_EXPECT_CHUNKED ? st_is_last_chunk(d->tail) &&
+						    (dir == ST_RX || end == d->call_end)
+					  : end >= expected)
 		st_end_send(s, slot, dir);
 }
 

@@ -12,6 +12,15 @@
 /* Ends that the slots told: fed after the call that asked, like any other record. */
 #define TOLD_MAX 1024u
 
+/* A body whose end the core waits for. */
+struct watch {
+	uint64_t conn_id;
+	uint64_t end; /* position, or ST_EXPECT_CHUNKED */
+	uint32_t slot;
+	uint32_t turn;
+	uint8_t dir;
+};
+
 struct st_pipeline {
 	const struct st_config *cfg;
 	struct st_tracer *tracer; /* NULL in a replay */
@@ -23,6 +32,8 @@ struct st_pipeline {
 	struct st_recorder *recorder;
 	struct st_rec *told; /* TOLD_MAX */
 	uint32_t told_cnt;
+	struct watch *watch; /* slot_cnt */
+	uint32_t watch_cnt;
 	uint64_t next_housekeeping_ns;
 	st_process_fn process_fn;
 	void *process_ctx;
@@ -73,55 +84,99 @@ static bool is_last_chunk(uint64_t tail)
 	       ((tail >> 16 & 0xff) == '\n' || (tail >> 16 & 0xff) == 0);
 }
 
-static void tell_end(struct st_pipeline *p, const struct st_slot *s, uint32_t slot, enum st_dir dir,
-		     uint64_t pos, uint64_t time_ns, uint32_t turn)
+static void tell_end(struct st_pipeline *p, const struct watch *w, uint64_t pos, uint64_t time_ns)
 {
 	if (p->told_cnt == TOLD_MAX)
 		return; /* the next turn's record tells as well */
 	p->told[p->told_cnt++] = (struct st_rec){
 		.time_ns = st_clock__mono_ns(),
-		.conn_id = s->conn_id,
+		.conn_id = w->conn_id,
 		.pos = pos,
 		.last_ns = time_ns,
-		.slot = slot,
-		.turn = turn,
+		.slot = w->slot,
+		.turn = w->turn,
 		.kind = ST_REC_END,
-		.dir = (uint8_t)dir,
+		.dir = w->dir,
 	};
 }
 
 /*
- * The core waits for a body's end. It is stored for the kernel to watch, then the slot is read
- * back: either the kernel sees the store before it moves on, or this sees what it moved.
+ * The core waits for a body's end: it is stored for the kernel to watch. What the kernel moved
+ * before it saw the store is looked up after all of them were stored.
  */
 static void on_expect(void *ctx, uint32_t slot, uint64_t conn_id, enum st_dir dir, uint64_t end,
 		      uint32_t turn)
 {
 	struct st_pipeline *p = ctx;
 	struct st_slot *s = slot_of(p, slot, conn_id);
+
+	/* A later turn has begun: its record says when this one ended. */
+	if (!s || __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn || p->watch_cnt == p->slot_cnt)
+		return;
+	__atomic_store_n(&s->dir[dir].expect_end, end, __ATOMIC_SEQ_CST);
+	p->watch[p->watch_cnt++] = (struct watch){conn_id, end, slot, turn, (uint8_t)dir};
+}
+
+/* Is it decided? Ends that are reached are told; a connection that moved on has told already. */
+static bool watch_over(struct st_pipeline *p, const struct watch *w)
+{
+	struct st_slot *s = slot_of(p, w->slot, w->conn_id);
 	struct st_slot_dir *d;
 	uint64_t pos, time_ns;
 	bool over;
 
-	/* A later turn has begun: its record says when this one ended. */
-	if (!s || __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn)
-		return;
-	d = &s->dir[dir];
-	__atomic_store_n(&d->expect_end, end, __ATOMIC_SEQ_CST);
-	pos = __atomic_load_n(&d->pos, __ATOMIC_SEQ_CST);
+	if (!s)
+		return true;
+	d = &s->dir[w->dir];
+	pos = __atomic_load_n(&d->pos, __ATOMIC_ACQUIRE);
 	time_ns = __atomic_load_n(&d->time_ns, __ATOMIC_ACQUIRE);
-	if (end == ST_EXPECT_CHUNKED)
+	if (w->end == ST_EXPECT_CHUNKED)
 		over = is_last_chunk(__atomic_load_n(&d->tail, __ATOMIC_ACQUIRE)) &&
-		       !(s->flags & ST_SLOT_SENDING);
+		       (w->dir == ST_RX || pos == d->call_end);
 	else
-		over = pos >= end;
-	if (__atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn)
-		over = false;
-	else if (!over)
-		return;
+		over = pos >= w->end;
+	if (__atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != w->turn) {
+		__atomic_store_n(&d->expect_end, 0, __ATOMIC_RELEASE);
+		return true;
+	}
+	/* The kernel has told it itself. */
+	if (!__atomic_load_n(&d->expect_end, __ATOMIC_ACQUIRE))
+		return true;
+	if (!over)
+		return false;
 	__atomic_store_n(&d->expect_end, 0, __ATOMIC_RELEASE);
-	if (over)
-		tell_end(p, s, slot, dir, pos, time_ns, turn);
+	tell_end(p, w, pos, time_ns);
+	return true;
+}
+
+static void ask_positions(struct st_pipeline *p, uint32_t from)
+{
+	uint32_t slots[ST_ASK_MAX], n = 0;
+
+	for (uint32_t i = from; i < p->watch_cnt; i++) {
+		if (p->watch[i].dir == ST_TX)
+			slots[n++] = p->watch[i].slot;
+		if (n == ST_ASK_MAX || (n && i + 1 == p->watch_cnt)) {
+			st_tracer__ask(p->tracer, slots, n);
+			n = 0;
+		}
+	}
+}
+
+/* Goes over what is awaited; `from`: the first that was added just now. */
+static void watch_all(struct st_pipeline *p, uint32_t from)
+{
+	uint32_t kept = 0;
+
+	if (!p->watch_cnt)
+		return;
+	__atomic_store_n(&st_tracer__ctl(p->tracer)->watching, p->watch_cnt, __ATOMIC_SEQ_CST);
+	ask_positions(p, from);
+	for (uint32_t i = 0; i < p->watch_cnt; i++)
+		if (!watch_over(p, &p->watch[i]))
+			p->watch[kept++] = p->watch[i];
+	p->watch_cnt = kept;
+	__atomic_store_n(&st_tracer__ctl(p->tracer)->watching, kept, __ATOMIC_RELEASE);
 }
 
 static void on_mode(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto)
@@ -199,10 +254,14 @@ static int make_stages(struct st_pipeline *p, const struct st_item_start *start)
 		return -ENOMEM;
 	st_registry__on_forget(p->registry, on_forget, p);
 	st_registry__on_new(p->registry, on_new_resource, p);
-	if (p->tracer)
+	if (p->tracer) {
 		p->slots = st_tracer__slots(p->tracer, &p->slot_cnt);
-	else
+		p->watch = calloc(p->slot_cnt, sizeof(*p->watch));
+		if (!p->watch)
+			return -ENOMEM;
+	} else {
 		st_registry__set_offline(p->registry);
+	}
 	err = make_core(p, start);
 	if (!err && p->cfg->record && p->tracer)
 		err = st_recorder__new(p->cfg->record, start, &p->recorder);
@@ -237,7 +296,10 @@ void st_pipeline__record(struct st_pipeline *p, const struct st_rec *rec)
 
 void st_pipeline__settle(struct st_pipeline *p)
 {
+	uint32_t from = p->watch_cnt;
+
 	st_core__settle(p->core);
+	watch_all(p, from);
 	for (uint32_t i = 0; i < p->told_cnt; i++)
 		st_pipeline__record(p, &p->told[i]);
 	p->told_cnt = 0;
@@ -300,5 +362,6 @@ void st_pipeline__free(struct st_pipeline *p, uint64_t now_ns, uint64_t deadline
 	st_registry__free(p->registry);
 	st_outputs__free(p->outputs);
 	free(p->told);
+	free(p->watch);
 	free(p);
 }

@@ -155,13 +155,13 @@ struct st_slot {
 	__u8 user_role;	    /* [user] role by protocol */
 	__u8 tcp;	    /* 1: positions are sequence numbers */
 	__u8 role_known;    /* 1: a response told the role */
+	__u8 starts;	    /* 1: the turn's first bytes look like a message of HTTP */
 	__u32 seen;	    /* the last round in which the socket was found alive */
 };
 
 #define ST_SLOT_OPENED 0x01  /* the OPEN record was delivered */
 #define ST_SLOT_CLOSED 0x02  /* the socket is gone; its CLOSED record may have been lost */
 #define ST_SLOT_ACTIVE 0x04  /* this side connected */
-#define ST_SLOT_SENDING 0x08 /* a send call is under way */
 
 /* Per-CPU counters; the names are those printed. Append only. */
 enum st_counter {
@@ -209,6 +209,8 @@ struct st_hist {
 	__u32 bucket[ST_HIST_BUCKETS];
 };
 
+#define ST_ASK_MAX 64u
+
 /* Values of st_ctl.sleeping. */
 enum st_sleep {
 	ST_SLEEP_NOT = 0,
@@ -222,6 +224,9 @@ struct st_ctl {
 	__u32 stopping;	 /* [user] 1: capture nothing any more */
 	__u32 mode;	 /* [user] enum st_mode of new connections */
 	__u32 round;	 /* [user] numbers the walks over live sockets */
+	__u32 watching;	 /* [user] slots whose expect_end is set, or more */
+	__u32 ask_cnt;	 /* [user] slots in ask */
+	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
 };
 
 /* Read-only configuration, set before load. */

@@ -116,8 +116,6 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
 	if (rec->len)
 		st_stream__data(n, dir, rec);
-	if (n->await_end && !n->queued)
-		st_flow__expect(&n->flow, (enum st_dir)n->await_dir, n->await_end);
 }
 
 static void on_open(struct st_core *c, const struct st_rec *rec)

@@ -231,7 +231,7 @@ static int open_object(struct st_plan *p)
 	if (!p->obj)
 		return -errno;
 	bpf_object__for_each_program(prog, p->obj)
-		bpf_program__set_autoload(prog, false);
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), "ask"));
 	/* Programs that serve Unix sockets too must not count TCP twice. */
 	p->cfg.tcp_send_end = rung_of(p, ST_NEED_SEND_END) == ST_RUNG_TRACEPOINTS;
 	p->cfg.tcp_recv = rung_of(p, ST_NEED_RECV) == ST_RUNG_TRACEPOINTS;

@@ -28,6 +28,7 @@ struct st_tracer {
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
 	int any_ring;
+	int ask_fd; /* -1: not looked up yet */
 	int ring_fd[ST_MAX_CPUS];
 	uint32_t ring_cnt; /* highest CPU number plus one */
 };
@@ -245,6 +246,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	if (!t)
 		return -ENOMEM;
 	memset(t->ring_fd, 0xff, sizeof(t->ring_fd));
+	t->ask_fd = -1;
 	if (n < 0) {
 		free(t);
 		return n;
@@ -352,6 +354,21 @@ uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)
 	if (tgid >> 5 >= t->proc_words)
 		return ST_PROC_IGNORED;
 	return (uint32_t)(t->procs[tgid >> 5] >> ((tgid & 31) * 2)) & 3;
+}
+
+void st_tracer__ask(struct st_tracer *t, const uint32_t *slots, uint32_t cnt)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	uint64_t none[1] = {0};
+
+	if (t->ask_fd < 0)
+		t->ask_fd = bpf_program__fd(bpf_object__find_program_by_name(t->obj, "ask"));
+	t->ctl->ask_cnt = cnt < ST_ASK_MAX ? cnt : ST_ASK_MAX;
+	memcpy(t->ctl->ask, slots, t->ctl->ask_cnt * sizeof(*slots));
+	opts.ctx_in = none;
+	opts.ctx_size_in = sizeof(none);
+	/* Its failure leaves the positions as they are: the next turn tells them. */
+	bpf_prog_test_run_opts(t->ask_fd, &opts);
 }
 
 static int read_to_end(int fd)

@@ -53,6 +53,12 @@ void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid);
 
 /*
+ * Brings the TX positions of these slots up to date (st_slot.dir[ST_TX].pos): what was accepted of
+ * the sends so far. At most ST_ASK_MAX.
+ */
+void st_tracer__ask(struct st_tracer *t, const uint32_t *slots, uint32_t cnt);
+
+/*
  * Marks the slots of sockets that are alive with a new round's number (st_slot.seen), which it
  * returns; 0 when this kernel cannot tell.
  */
