@@ -103,6 +103,10 @@ struct st_proto_ops {
 	 * has too many. Slices may point into x and into static memory.
 	 */
 	void (*span)(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+	/* An exchange is about to be freed: gives back what priv holds. May be NULL. */
+	void (*release)(struct st_xchg *x);
+	/* The connection is about to be freed: gives back what state holds. May be NULL. */
+	void (*drop)(struct st_flow *f);
 };
 
 /* A connection as its parser sees it. */
@@ -135,6 +139,11 @@ void st_flow__expect(struct st_flow *f, enum st_dir dir, uint64_t end);
 void st_flow__mode(struct st_flow *f, enum st_mode mode);
 /* A response came whose request was never seen, or bytes that are no message: counted. */
 void st_flow__stray(struct st_flow *f);
+
+/* Requests that are known to have been made but were not seen: counted as lost. */
+void st_flow__lost(struct st_flow *f, uint32_t cnt);
+/* Has the connection been seen from its first byte on? */
+bool st_flow__is_whole(const struct st_flow *f);
 
 /* All protocols, ended by NULL; user/protocols/table.c. */
 extern const struct st_proto_ops *const st_protocols[];

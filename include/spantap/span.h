@@ -114,6 +114,11 @@ struct st_span {
 	struct st_str name;
 	struct st_str status_message;
 	struct st_str trace_state;
+	/*
+	 * Not 0: every span with this number has the same name, kind, status, flags and attributes,
+	 * and neither parent, events nor links, so that an encoder may keep what it wrote.
+	 */
+	uint64_t tmpl;
 	const struct st_resource *resource;
 	const struct st_event *events;
 	const struct st_link *links;

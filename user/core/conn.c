@@ -28,6 +28,7 @@ static void reset(struct st_conn *n)
 	n->last_dir = 0;
 	n->unknown_turns = 0;
 	n->off = false;
+	n->whole = false;
 	n->exiting = false;
 	n->peer_fin_ns = 0;
 	n->await_end = 0;
@@ -40,6 +41,8 @@ void st_conn__drop(struct st_conn *n)
 {
 	struct st_core *c = n->core;
 
+	if (n->flow.ops && n->flow.ops->drop)
+		n->flow.ops->drop(&n->flow);
 	c->conns[n->slot] = NULL;
 	c->stats.conns--;
 	n->id = 0;
@@ -113,4 +116,17 @@ void st_flow__mode(struct st_flow *f, enum st_mode mode)
 void st_flow__stray(struct st_flow *f)
 {
 	((struct st_conn *)f)->core->stats.stray++;
+}
+
+void st_flow__lost(struct st_flow *f, uint32_t cnt)
+{
+	struct st_core *c = ((struct st_conn *)f)->core;
+
+	c->stats.lost_requests += cnt;
+	c->stats.requests += cnt;
+}
+
+bool st_flow__is_whole(const struct st_flow *f)
+{
+	return ((const struct st_conn *)f)->whole;
 }

@@ -28,6 +28,7 @@ struct st_conn {
 	uint8_t last_dir;
 	uint8_t unknown_turns;
 	bool off;
+	bool whole; /* seen from its first byte on: it was made while we watched */
 	bool exiting;	      /* its process closed it by ending */
 	uint64_t peer_fin_ns; /* 0: none yet */
 	struct st_stream stream[2];

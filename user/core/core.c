@@ -51,9 +51,13 @@ void st_core__free(struct st_core *c)
 			struct st_xchg *x = n->flow.first;
 
 			n->flow.first = x->next;
+			if (n->flow.ops->release)
+				n->flow.ops->release(x);
 			free(x->more);
 			free(x);
 		}
+		if (n->flow.ops && n->flow.ops->drop)
+			n->flow.ops->drop(&n->flow);
 		free_conn(n);
 	}
 	while (c->free_conns) {
@@ -122,8 +126,10 @@ static void on_open(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn *n = st_conn__get(c, rec);
 
-	if (n)
-		st_conn_info__set(&n->info, (const struct st_open *)(rec + 1));
+	if (!n)
+		return;
+	st_conn_info__set(&n->info, (const struct st_open *)(rec + 1));
+	n->whole = n->info.role == ST_ROLE_CLIENT; /* the kernel saw it connect */
 }
 
 static void on_end(struct st_core *c, const struct st_rec *rec)

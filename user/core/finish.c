@@ -66,6 +66,7 @@ static void limit_name(struct st_core *c, struct st_span *s, struct st_str fallb
 	if (!fallback.len || (names && st_names__admit(names, s->name)))
 		return;
 	s->name = fallback;
+	s->tmpl = 0;
 	c->stats.name_overflow++;
 }
 
@@ -94,6 +95,8 @@ void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct s
 	set_ids(c, s, x->conn_id, x->turn, x->nth);
 	ops->span(x, s, &fallback);
 	add_peer(s, x->conn);
+	if (x->incomplete || x->error_type.len)
+		s->tmpl = 0;
 	if (x->incomplete) {
 		st_span_bool(s, ST_KEY(spantap_incomplete), true);
 		c->stats.incomplete++;

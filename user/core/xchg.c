@@ -123,6 +123,8 @@ void st_flow__close(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 	core->stats.open--;
 	x->end_ns = end_ns > x->start_ns ? end_ns : x->start_ns;
 	st_core__finish(core, f->ops, x);
+	if (f->ops->release)
+		f->ops->release(x);
 	give(core, x);
 }
 

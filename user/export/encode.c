@@ -17,6 +17,8 @@ void st_enc__free(struct st_enc *enc)
 		free(enc->keys[i].p);
 		enc->keys[i].p = NULL;
 	}
+	free(enc->tmpls);
+	enc->tmpls = NULL;
 }
 
 const struct st_piece *st_enc__make_key(struct st_enc *enc, const struct st_key *key)

@@ -12,6 +12,7 @@
 
 struct st_batch;
 struct st_enc;
+struct st_otlp_tmpls;
 
 /*
  * A key as the format writes it, made once per key. `pad` has its first bytes, for a copy of
@@ -47,6 +48,7 @@ struct st_enc {
 	struct st_piece keys[ST_KEY_MAX]; /* first: a key's index then is its offset */
 	const struct st_format *format;
 	struct st_limits lim;
+	struct st_otlp_tmpls *tmpls; /* otlp_tmpl.h; NULL until the first is kept */
 };
 
 void st_enc__init(struct st_enc *enc, const struct st_format *f, const struct st_limits *lim);

@@ -5,6 +5,7 @@
  * those that protobuf-c packs (tests/unit/test_export_otlp.c), at a twentieth of its cost.
  */
 #include "export/otlp_encode.h"
+#include "export/otlp_tmpl.h"
 #include "export/pb.h"
 #include "export/utf8.h"
 
@@ -480,17 +481,27 @@ static bool otlp_span(struct st_enc *enc, struct st_buf *b, const struct st_span
 {
 	uint32_t cnt = st_min_u32(s->attr_cnt, enc->lim.attr_cnt);
 	struct out o = out_begin(b);
-	size_t at;
+	size_t at, head;
+	uint8_t *p;
 
-	if (!out_room(&o, 128 + str_room(s->name) + str_room(s->trace_state)))
+	if (!out_room(&o, 128 + ST_OTLP_TMPL_SZ + str_room(s->name) + str_room(s->trace_state)))
 		return false;
+	p = st_otlp_tmpl__write(enc, o.p, s);
+	if (p) {
+		o.p = p;
+		out_end(&o);
+		return true;
+	}
 	*o.p++ = ST_PB_TAG(2, ST_PB_LEN);
 	at = (size_t)(o.p - b->p);
 	o.p = put_head(o.p + 2, s);
+	head = (size_t)(o.p - b->p) - at - 2;
 	if (!span_attrs(&o, enc, s, cnt) || !out_room(&o, 64) ||
 	    (has_rest(s, cnt) && !put_rest(&o, enc, s, cnt)))
 		return false;
 	o.p = put_flags(o.p, 16 << 3 | ST_PB_I32, s->flags);
+	if (s->tmpl)
+		st_otlp_tmpl__keep(enc, s, b->p + at + 2, (size_t)(o.p - b->p) - at - 2, head);
 	out_close(&o, at, 2);
 	out_end(&o);
 	return true;

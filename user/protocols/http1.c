@@ -21,12 +21,15 @@ struct half {
 	uint64_t body_len; /* AWAIT: without a chunked coding's framing; NOT_KNOWN */
 	struct st_xchg *x;
 	struct st_http1_chunks chunks;
+	struct st_http1_kept *last; /* head of its last message */
 };
 
 struct http1 {
 	struct half half[2]; /* by enum st_dir */
 	uint32_t last_turn;  /* numbers the requests of a turn */
 	bool known;	     /* request direction */
+	bool absorb;	     /* the next response's request was counted as lost */
+	bool begun;	     /* a request was seen */
 };
 
 /* Of a body whose framing was not seen. */
@@ -38,6 +41,7 @@ static const struct st_key *capture_keys[ST_HTTP1_CAPTURE_MAX];
 void st_http1__capture(const struct st_http1_capture *cap, const struct st_key *const *keys)
 {
 	capture = *cap;
+	st_http1_capture__prepare(&capture);
 	for (uint32_t i = 0; i < cap->cnt; i++)
 		capture_keys[i] = keys[i];
 }
@@ -93,40 +97,19 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	finish(f, x, time_ns);
 }
 
-static void keep_captured(struct st_xchg *x, const struct st_http1_head *head)
-{
-	struct st_str blank[ST_HTTP1_CAPTURE_MAX] = {{0}}, mem;
-
-	if (!capture.cnt)
-		return;
-	for (uint32_t i = 0; i < capture.cnt; i++)
-		if (head->captured[i].len)
-			blank[i] = st_xchg__keep(x, head->captured[i]);
-	/* Pointers need their alignment: the exchange's memory gives bytes. */
-	st_xchg__keep(x, st_str("\0\0\0\0\0\0\0", (8 - (x->mem_len & 7)) & 7));
-	mem = st_xchg__keep(x, st_str((const char *)blank, capture.cnt * sizeof(blank[0])));
-	if (mem.len && !((uintptr_t)mem.p & 7))
-		st_http1_of(x)->captured = (struct st_str *)(uintptr_t)mem.p;
-}
-
 static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
-				    const struct st_http1_head *head)
+				    struct st_http1_kept *head)
 {
 	struct http1 *st = f->state;
 	struct st_xchg *x = st_flow__open(f, c);
-	struct st_http1_xchg *h;
 
 	if (!x)
 		return NULL;
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
-	h = st_http1_of(x);
-	h->method = st_xchg__keep(x, head->method);
-	h->target = st_xchg__keep(x, head->target);
-	h->host = st_xchg__keep(x, head->host);
-	h->user_agent = st_xchg__keep(x, head->user_agent);
-	h->version = head->version;
-	keep_captured(x, head);
+	st_http1_of(x)->req = st_http1_kept__ref(head);
+	st->begun = true;
+	st->absorb = false;
 	return x;
 }
 
@@ -188,13 +171,14 @@ static uint64_t request_body(struct st_flow *f, enum st_dir dir, const struct st
 	return await(f, dir, at, 0, c);
 }
 
-static bool no_response_body(const struct st_xchg *x, uint16_t status)
+static bool method_is(struct st_xchg *x, struct st_str method)
 {
-	struct st_str method = {0};
+	return x && st_str_eq(st_http1_of(x)->req->head.method, method);
+}
 
-	if (x)
-		method = st_http1_of((struct st_xchg *)(uintptr_t)x)->method;
-	return status == 204 || status == 304 || status < 200 || st_str_eq(method, ST_STR("HEAD"));
+static bool no_response_body(struct st_xchg *x, uint16_t status)
+{
+	return status == 204 || status == 304 || status < 200 || method_is(x, ST_STR("HEAD"));
 }
 
 static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
@@ -214,12 +198,25 @@ static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct s
 	return at;
 }
 
-static bool switches(const struct st_xchg *x, const struct st_http1_head *head)
+static bool switches(struct st_xchg *x, const struct st_http1_head *head)
 {
-	if (head->status == 101)
-		return true;
-	return x && head->status / 100 == 2 &&
-	       st_str_eq(st_http1_of((struct st_xchg *)(uintptr_t)x)->method, ST_STR("CONNECT"));
+	return head->status == 101 ||
+	       (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
+}
+
+/*
+ * A response without a request: one of before the tracer came, one whose request was counted as
+ * lost already, or one whose request was not seen (its head taken by splice, say): a loss.
+ */
+static void stray_response(struct st_flow *f)
+{
+	struct http1 *st = f->state;
+
+	if (st->absorb || !(st->begun || st_flow__is_whole(f)))
+		st_flow__stray(f);
+	else
+		st_flow__lost(f, 1);
+	st->absorb = false;
 }
 
 static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
@@ -231,11 +228,13 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	if (head->status < 200 && head->status != 101)
 		return at; /* interim: the final one follows */
 	if (!x)
-		st_flow__stray(f);
+		stray_response(f);
 	h->x = x;
 	if (x) {
 		x->answered = true;
 		st_http1_of(x)->status = head->status;
+		st_http1_of(x)->resp = h->last->serial;
+		st_http1_of(x)->again = h->last->hits && st_http1_of(x)->req->hits;
 	}
 	if (switches(x, head)) {
 		message_done(f, dir, 0, c->time_ns);
@@ -245,28 +244,50 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	return response_body(f, dir, c, head, at);
 }
 
+/*
+ * The head that the bytes begin with, kept in h->last. Returns its length, 0 when more bytes are
+ * needed, -EPROTO, -ENOMEM.
+ */
+static int parse_head(struct half *h, const struct st_chunk *c)
+{
+	struct st_http1_head head;
+	int n;
+
+	if (st_http1_kept__match(h->last, c->p, c->len)) {
+		h->last->hits++;
+		return (int)h->last->len;
+	}
+	n = st_http1_head__parse(st_bytes(c->p, c->len), capture.cnt ? &capture : NULL, &head);
+	if (n <= 0)
+		return n;
+	st_http1_kept__unref(h->last);
+	h->last = st_http1_kept__new(c->p, (uint32_t)n, &head);
+	return h->last ? n : -ENOMEM;
+}
+
 static uint64_t on_head(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
 {
 	struct half *h = half_of(f, dir);
 	struct http1 *st = f->state;
-	struct st_http1_head head;
-	int n = st_http1_head__parse(st_bytes(c->p, c->len), capture.cnt ? &capture : NULL, &head);
+	const struct st_http1_head *head;
+	int n = parse_head(h, c);
 	uint64_t at;
 
 	if (n == 0)
 		return c->pos;
-	if (n < 0 || (st->known && head.is_response == is_req(f, dir))) {
+	if (n < 0 || (st->known && h->last->head.is_response == is_req(f, dir))) {
 		st_flow__stray(f);
 		return c->pos + c->len; /* the next turn begins anew */
 	}
+	head = &h->last->head;
 	if (!st->known)
-		set_direction(f, dir, head.is_response);
+		set_direction(f, dir, head->is_response);
 	at = c->pos + (uint64_t)n;
 	h->body_start = at;
-	if (head.is_response)
-		return on_response(f, dir, c, &head, at);
-	h->x = open_request(f, c, &head);
-	return request_body(f, dir, c, &head, at);
+	if (head->is_response)
+		return on_response(f, dir, c, head, at);
+	h->x = open_request(f, c, h->last);
+	return request_body(f, dir, c, head, at);
 }
 
 static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
@@ -384,7 +405,10 @@ static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir
 	struct http1 *st = f->state;
 
 	close_all(f, time_ns, (struct st_str){0}, true);
-	memset(st->half, 0, sizeof(st->half));
+	for (int d = 0; d < 2; d++)
+		st->half[d] = (struct half){.last = st->half[d].last};
+	/* A response whose request was among the lost ones is no loss of its own. */
+	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir)!first_dir);
 	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
 }
 
@@ -392,6 +416,17 @@ static void on_closed(struct st_flow *f, uint64_t time_ns, struct st_str error_t
 {
 	on_eof(f, (enum st_dir)!f->dir_req, time_ns);
 	close_all(f, time_ns, error_type, false);
+}
+
+static void release(struct st_xchg *x)
+{
+	st_http1_kept__unref(st_http1_of(x)->req);
+}
+
+static void drop(struct st_flow *f)
+{
+	for (int d = 0; d < 2; d++)
+		st_http1_kept__unref(half_of(f, d)->last);
 }
 
 static int detect(struct st_bytes first)
@@ -411,4 +446,6 @@ const struct st_proto_ops st_proto_http1 = {
 	.lost = on_lost,
 	.closed = on_closed,
 	.span = st_http1__span,
+	.release = release,
+	.drop = drop,
 };

@@ -4,6 +4,7 @@
 #define ST_PROTOCOLS_HTTP1_H
 
 #include "protocols/http1_head.h"
+#include "protocols/http1_kept.h"
 #include "spantap/keys.h"
 #include "spantap/protocol.h"
 
@@ -14,17 +15,14 @@ void st_http1__capture(const struct st_http1_capture *cap, const struct st_key *
 
 /* What an exchange keeps of its messages (in st_xchg.priv). */
 struct st_http1_xchg {
-	struct st_str method;
-	struct st_str target;
-	struct st_str host;
-	struct st_str user_agent;
+	struct st_http1_kept *req; /* a reference; NULL when memory ran out */
+	uint64_t resp;		   /* serial of the response's head */
+	bool again;		   /* both heads were the connection's last ones as well */
 	uint64_t req_body;
 	uint64_t resp_body;
 	uint16_t status; /* 0: none yet */
-	uint8_t version; /* of the request: 10, 11 */
 	bool req_body_known;
 	bool resp_body_known;
-	struct st_str *captured; /* in the exchange's memory; NULL: none */
 };
 
 _Static_assert(sizeof(struct st_http1_xchg) <= ST_XCHG_PRIV, "fits the exchange");

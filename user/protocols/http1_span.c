@@ -37,7 +37,7 @@ struct target {
 };
 
 /* The four forms of RFC 9112 3.2. */
-static struct target split_target(const struct st_http1_xchg *h)
+static struct target split_target(const struct st_http1_head *h)
 {
 	struct target t = {.scheme = ST_STR("http"), .authority = h->host, .path = h->target};
 	const char *p = h->target.p, *end = p + h->target.len, *q;
@@ -114,7 +114,7 @@ static struct st_str redact_query(struct st_str q)
 	return st_str(out.query, n);
 }
 
-static struct st_str make_name(struct st_span *s, const struct st_http1_xchg *h, struct st_str path,
+static struct st_str make_name(struct st_span *s, const struct st_http1_head *h, struct st_str path,
 			       struct st_str *fallback)
 {
 	struct st_str method = known_method(h->method) ? h->method : ST_STR("HTTP");
@@ -155,13 +155,12 @@ static void append(char *to, size_t cap, size_t *n, struct st_str s)
 }
 
 /* url.full of a client: absolute, its query redacted. */
-static struct st_str full_url(const struct st_http1_xchg *h, const struct target *t, struct st_str q,
+static struct st_str full_url(const struct target *t, struct st_str q,
 			      const struct st_conn_info *conn)
 {
 	size_t n = 0, cap = sizeof(out.full);
 	struct st_str authority = t->authority;
 
-	(void)h;
 	if (!authority.len)
 		authority = st_str(conn->peer, conn->peer_len);
 	append(out.full, cap, &n, t->scheme);
@@ -215,31 +214,32 @@ static void add_server(struct st_xchg *x, struct st_span *s, struct st_str autho
 		st_span_str(s, ST_KEY(client_address), st_str(c->peer, c->peer_len));
 }
 
-static void add_captured(const struct st_http1_xchg *h, struct st_span *s)
+static void add_captured(const struct st_http1_head *h, struct st_span *s)
 {
 	const struct st_key *const *keys;
 	const struct st_http1_capture *cap = st_http1__captured(&keys);
 
-	for (uint32_t i = 0; h->captured && i < cap->cnt; i++)
+	for (uint32_t i = 0; i < cap->cnt; i++)
 		if (h->captured[i].len)
 			st_span_str(s, keys[i], h->captured[i]);
 }
 
-void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
+static void build(struct st_xchg *x, const struct st_http1_head *head, struct st_span *s,
+		  struct st_str *fallback)
 {
 	const struct st_http1_xchg *h = st_http1_of(x);
-	struct target t = split_target(h);
+	struct target t = split_target(head);
 	struct st_str query = t.query.len ? redact_query(t.query) : (struct st_str){0};
 
-	if (known_method(h->method)) {
-		st_span_str(s, ST_KEY(http_request_method), h->method);
+	if (known_method(head->method)) {
+		st_span_str(s, ST_KEY(http_request_method), head->method);
 	} else {
 		st_span_str(s, ST_KEY(http_request_method), ST_STR("_OTHER"));
-		st_span_str(s, ST_KEY(http_request_method_original), h->method);
+		st_span_str(s, ST_KEY(http_request_method_original), head->method);
 	}
-	s->name = make_name(s, h, t.path, fallback);
+	s->name = make_name(s, head, t.path, fallback);
 	if (x->role == ST_ROLE_CLIENT) {
-		st_span_str(s, ST_KEY(url_full), full_url(h, &t, query, x->conn));
+		st_span_str(s, ST_KEY(url_full), full_url(&t, query, x->conn));
 	} else {
 		st_span_str(s, ST_KEY(url_scheme), t.scheme);
 		st_span_str(s, ST_KEY(url_path), t.path);
@@ -249,12 +249,24 @@ void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallbac
 	add_status(x, s);
 	add_server(x, s, t.authority);
 	st_span_str(s, ST_KEY(network_protocol_version),
-		    h->version == 10 ? ST_STR("1.0") : ST_STR("1.1"));
-	if (h->user_agent.len)
-		st_span_str(s, ST_KEY(user_agent_original), h->user_agent);
+		    head->version == 10 ? ST_STR("1.0") : ST_STR("1.1"));
+	if (head->user_agent.len)
+		st_span_str(s, ST_KEY(user_agent_original), head->user_agent);
 	if (h->req_body)
 		st_span_int(s, ST_KEY(http_request_body_size), (int64_t)h->req_body);
 	if (h->resp_body_known)
 		st_span_int(s, ST_KEY(http_response_body_size), (int64_t)h->resp_body);
-	add_captured(h, s);
+	add_captured(head, s);
+}
+
+void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
+{
+	const struct st_http1_xchg *h = st_http1_of(x);
+	bool whole = h->again && h->resp_body_known && !x->error_type.len;
+
+	if (whole && st_http1_kept__recall(h->req, h->resp, h->req_body, h->resp_body, s, fallback))
+		return;
+	build(x, &h->req->head, s, fallback);
+	if (whole)
+		st_http1_kept__learn(h->req, h->resp, h->req_body, h->resp_body, s, *fallback);
 }
