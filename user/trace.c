@@ -51,10 +51,9 @@ static void on_record(void *ctx, const struct st_rec *rec)
 {
 	struct trace *t = ctx;
 
-	if (rec->kind == ST_REC_EXEC)
-		st_who__exec(t->who, t->tracer, rec->tgid,
-			     rec->len >= 16 ? (const char *)(rec + 1) : NULL);
-	if (rec->kind != ST_REC_STATE && !st_who__wants(t->who, t->tracer, rec->tgid))
+	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
+		st_who__process(t->who, t->tracer, rec);
+	if (rec->kind != ST_REC_STATE && !st_who__wants(t->who, t->tracer, rec))
 		return;
 	st_pipeline__record(t->pipe, rec);
 }

@@ -12,10 +12,24 @@
 #include <unistd.h>
 
 #include "kern/procs.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define FAMILY_MAX 1024
-#define DECIDED_BITS 4194304u
+/* Processes whose numbers differ by less do not meet in the table; a power of two. */
+#define DECIDED_CNT 8192u
+/* Records of a process may be read so long after it ended, or after it was found unwanted. */
+#define LINGER_NS (5 * ST_NSEC_PER_SEC)
+
+/*
+ * What the patterns said of a process. The kernel forgets a process when it ends, but its records
+ * are read after that: a client that makes one request lives shorter than a nap of the reader.
+ */
+struct decision {
+	uint64_t until_ns; /* of records' time */
+	uint32_t tgid;
+	bool wanted;
+};
 
 struct st_who {
 	const struct st_config *cfg;
@@ -27,7 +41,7 @@ struct st_who {
 	bool reaped;
 	uint32_t family[FAMILY_MAX]; /* traced at the start */
 	int family_cnt;
-	uint8_t *decided; /* one bit a process, for patterns */
+	struct decision *decided; /* DECIDED_CNT, for patterns */
 	struct st_tracer *tracer;
 };
 
@@ -86,7 +100,7 @@ int st_who__new(const struct st_config *cfg, struct st_who **out)
 	for (int i = 0; !err && i < cfg->pid_cnt; i++)
 		err = check_pid(cfg->pids[i]);
 	if (!err && w->patterns) {
-		w->decided = calloc(1, DECIDED_BITS / 8);
+		w->decided = calloc(DECIDED_CNT, sizeof(*w->decided));
 		err = w->decided ? 0 : -ENOMEM;
 	}
 	if (!err && cfg->argv)
@@ -143,17 +157,60 @@ static int begin_pid(struct st_who *w, int pid)
 	return n < 0 ? n : 0;
 }
 
-static bool matches(const struct st_config *cfg, uint32_t tgid, const char *comm)
+/* Where execvp would look for the name in a shell's usual PATH, links resolved. */
+static bool find_in_path(const char *name, char *buf)
 {
-	char buf[PATH_MAX];
+	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					   "/usr/bin", "/sbin", "/bin"};
+	char path[PATH_MAX];
 
-	if (!comm && !st_procs__comm(tgid, buf, sizeof(buf)))
-		comm = buf;
-	for (int i = 0; comm && i < cfg->comm_cnt; i++)
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
+		if (!access(path, X_OK) && realpath(path, buf))
+			return true;
+	}
+	return false;
+}
+
+/* The executable of a process that has ended: by the name that it was called by, if at all. */
+static bool exe_of_gone(const struct st_rec *exec, char *buf)
+{
+	const char *args = (const char *)(exec + 1) + 16;
+	char name[ST_PROC_PAYLOAD];
+
+	if (exec->len <= 16 || exec->len > ST_PROC_PAYLOAD)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(exec->len - 16), args);
+	if (*name == '/')
+		return realpath(name, buf);
+	return *name && !strchr(name, '/') && find_in_path(name, buf);
+}
+
+static bool matches_comm(const struct st_config *cfg, const char *comm)
+{
+	for (int i = 0; i < cfg->comm_cnt; i++)
 		/* The kernel keeps 15 bytes of a name. */
 		if (!strncmp(cfg->comm[i], comm, 15))
 			return true;
-	if (!cfg->exe_cnt || st_procs__exe(tgid, buf, sizeof(buf)))
+	return false;
+}
+
+/* exec: its EXEC record, NULL when there was none. */
+static bool matches(const struct st_config *cfg, uint32_t tgid, const struct st_rec *exec)
+{
+	char buf[PATH_MAX];
+
+	if (exec && exec->len >= 16) {
+		snprintf(buf, sizeof(buf), "%.16s", (const char *)(exec + 1));
+		if (matches_comm(cfg, buf))
+			return true;
+	} else if (!st_procs__comm(tgid, buf, sizeof(buf)) && matches_comm(cfg, buf)) {
+		return true;
+	}
+	if (!cfg->exe_cnt)
+		return false;
+	if (st_procs__exe(tgid, buf, sizeof(buf)) &&
+	    (!exec || st_procs__alive(tgid) || !exe_of_gone(exec, buf)))
 		return false;
 	for (int i = 0; i < cfg->exe_cnt; i++)
 		if (!fnmatch(cfg->exe[i], buf, 0))
@@ -161,13 +218,33 @@ static bool matches(const struct st_config *cfg, uint32_t tgid, const char *comm
 	return false;
 }
 
-static void decide(struct st_who *w, struct st_tracer *t, uint32_t tgid, const char *comm)
+static struct decision *decision_of(const struct st_who *w, uint32_t tgid)
 {
-	bool yes = matches(w->cfg, tgid, comm);
+	return &w->decided[tgid & (DECIDED_CNT - 1)];
+}
 
-	if (tgid < DECIDED_BITS)
-		w->decided[tgid / 8] |= (uint8_t)(1u << tgid % 8);
-	st_tracer__set_proc(t, tgid, yes ? ST_PROC_TRACED : ST_PROC_IGNORED);
+static bool decide(struct st_who *w, struct st_tracer *t, const struct st_rec *rec)
+{
+	bool yes = matches(w->cfg, rec->tgid, rec->kind == ST_REC_EXEC ? rec : NULL);
+
+	/*
+	 * It has ended and nothing was said of it: forked by a traced process, since others are
+	 * marked at the start or tell what they execute.
+	 */
+	if (!yes && rec->kind != ST_REC_EXEC && !st_procs__alive(rec->tgid))
+		yes = !w->cfg->no_children;
+	st_tracer__set_proc(t, rec->tgid, yes ? ST_PROC_TRACED : ST_PROC_IGNORED);
+	return yes;
+}
+
+static bool remember(struct st_who *w, const struct st_rec *rec, bool wanted)
+{
+	*decision_of(w, rec->tgid) = (struct decision){
+		.until_ns = wanted ? UINT64_MAX : rec->time_ns + LINGER_NS,
+		.tgid = rec->tgid,
+		.wanted = wanted,
+	};
+	return wanted;
 }
 
 static void decide_each(void *ctx, uint32_t tgid, uint32_t parent)
@@ -182,6 +259,8 @@ static void decide_each(void *ctx, uint32_t tgid, uint32_t parent)
 		st_procs__family(tgid, trace_one, w);
 	else if (yes)
 		trace_one(w, tgid, 0);
+	else if (st_tracer__proc(w->tracer, tgid) == ST_PROC_UNKNOWN)
+		st_tracer__set_proc(w->tracer, tgid, ST_PROC_IGNORED);
 }
 
 int st_who__begin(struct st_who *w, struct st_tracer *t)
@@ -203,24 +282,33 @@ int st_who__begin(struct st_who *w, struct st_tracer *t)
 	return err;
 }
 
-void st_who__exec(struct st_who *w, struct st_tracer *t, uint32_t tgid, const char *comm)
+void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec)
 {
-	if (w->patterns && !w->all)
-		decide(w, t, tgid, comm);
+	struct decision *d;
+
+	if (!w->patterns || w->all)
+		return;
+	d = decision_of(w, rec->tgid);
+	if (rec->kind == ST_REC_EXEC)
+		remember(w, rec, decide(w, t, rec));
+	else if (d->tgid == rec->tgid && d->wanted)
+		d->until_ns = rec->time_ns + LINGER_NS;
 }
 
-bool st_who__wants(struct st_who *w, struct st_tracer *t, uint32_t tgid)
+bool st_who__wants(struct st_who *w, struct st_tracer *t, const struct st_rec *rec)
 {
+	const struct decision *d;
 	uint32_t state;
 
 	if (!w->patterns || w->all)
 		return true;
-	state = st_tracer__proc(t, tgid);
-	if (state == ST_PROC_UNKNOWN) {
-		decide(w, t, tgid, NULL);
-		state = st_tracer__proc(t, tgid);
-	}
-	return state == ST_PROC_TRACED;
+	d = decision_of(w, rec->tgid);
+	if (d->tgid == rec->tgid && rec->time_ns < d->until_ns)
+		return d->wanted;
+	state = st_tracer__proc(t, rec->tgid);
+	if (state == ST_PROC_UNKNOWN)
+		return remember(w, rec, decide(w, t, rec));
+	return remember(w, rec, state == ST_PROC_TRACED);
 }
 
 bool st_who__all_gone(struct st_who *w)

@@ -24,11 +24,11 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
  */
 int st_who__begin(struct st_who *w, struct st_tracer *t);
 
-/* A process began (EXEC): patterns decide whether it is traced. */
-void st_who__exec(struct st_who *w, struct st_tracer *t, uint32_t tgid, const char *comm);
+/* EXEC: patterns decide whether the process is traced. EXIT: its last records are still to come. */
+void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec);
 
 /* Is this process's record wanted? Decides on processes not seen before. */
-bool st_who__wants(struct st_who *w, struct st_tracer *t, uint32_t tgid);
+bool st_who__wants(struct st_who *w, struct st_tracer *t, const struct st_rec *rec);
 
 /* Has everybody ended whom -p or the command named? Then tracing is over. */
 bool st_who__all_gone(struct st_who *w);
