@@ -17,7 +17,7 @@ child=
 
 make() { command make --no-print-directory "$@"; }
 
-# ---- the parts: run_NAME runs one; rule_NAME (else `whole`) says how its output is counted ----
+# ---- the parts: run_NAME runs one; its rule (else `whole`) says how its output is counted ----
 
 run_build() { make all unit; }
 run_clang() { make all CC="$(basename "$(command -v clang-19 || command -v clang)")" B=build/clang; }
@@ -31,7 +31,7 @@ run_scripts() {
 	done | xargs shellcheck -S warning -x -P SCRIPTDIR
 }
 run_install() { each tests/install/*.sh; }
-run_unit() { make unit && each build/tests/unit/test_*[!.]?; }
+run_unit() { make unit && each build/tests/unit/test_*; }
 run_asan() {
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 	make asan && each build/asan/tests/unit/test_*
@@ -46,11 +46,12 @@ run_soak() { tools/soak.sh 30; }
 run_machines() { tools/parts-vm.sh; }
 run_kernels() { tests/vm/matrix; }
 
-rule_docs=lines rule_install=lines rule_fuzz=lines rule_golden=lines rule_soak=lines rule_kernels=lines
-rule_unit=cmocka rule_asan=cmocka rule_e2e=pytest
+declare -A rule=([docs]=lines [install]=lines [fuzz]=lines [golden]=lines [soak]=lines [kernels]=lines
+	[unit]=cmocka [asan]=cmocka [e2e]=pytest)
 
 # Minutes until a part counts as hanging: several times what it takes.
-limit_e2e=40 limit_kernels=25 limit_parts=35 limit_machines=10
+declare -A limit=([e2e]=40 [kernels]=25 [parts]=35 [machines]=10)
+LIMIT=15
 
 # each PROGRAM...: one after the other; one that ends badly without a word of its own is said.
 each() {
@@ -106,17 +107,15 @@ count_pytest() {
 # ---- the run ----
 
 part() {
-	local name=$1 log=$LOGS/$1.log rule limit status start ok no skip verdict
-	rule=rule_$name limit=limit_$name
-	rule=${!rule:-whole} limit=${!limit:-15}
+	local name=$1 log=$LOGS/$1.log minutes=${limit[$1]:-$LIMIT} status start ok no skip verdict
 	start=$(date +%s%N)
-	timeout --foreground -k 20 $((limit * 60)) "$0" --run "$name" >"$log" 2>&1 &
+	timeout --foreground -k 20 $((minutes * 60)) "$0" --run "$name" >"$log" 2>&1 &
 	child=$!
 	wait $child
 	status=$?
 	child=
-	read -r ok no skip < <("count_$rule" "$log" $status)
-	[ $status = 124 ] && echo "# $name was ended after $limit minutes" >>"$log"
+	read -r ok no skip < <("count_${rule[$name]:-whole}" "$log" $status)
+	[ $status = 124 ] && echo "# $name was ended after $minutes minutes" >>"$log"
 	# What says nothing has not passed.
 	if [ $no = 0 ] && { [ $status != 0 ] && [ $status != 77 ] || [ $((ok + skip)) = 0 ]; }; then
 		no=1
@@ -130,11 +129,14 @@ part() {
 	grep '^skip ' "$log"
 }
 
-# The end of a long log holds the verdict, its lines of failures the reasons.
+# Without the tests that passed; of a long log the lines of failures, which give the reasons, and its end.
 show() {
 	echo "---- $1"
-	[ "$(wc -l <"$1")" -le 200 ] || grep -nE '^not ok|FAILED|ERROR|Error|error:' "$1" | head -40
-	tail -n 200 "$1"
+	grep -vE '^\[ (RUN     |      OK)|^ok ' "$1" >"$1.short"
+	[ "$(wc -l <"$1.short")" -le 120 ] ||
+		grep -nE '^not ok|FAILED|ERROR|Error|error:|ended with' "$1.short" | head -40
+	tail -n 120 "$1.short"
+	rm -f "$1.short"
 	echo "----"
 }
 

@@ -48,7 +48,7 @@ formatted() {
 		echo "man is missing"
 		return
 	fi
-	LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$PAGE" 2>&1 >/dev/null
+	{ LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$PAGE" >/dev/null; } 2>&1
 	bash -n "$COMPLETION" 2>&1
 }
 
