@@ -41,6 +41,7 @@ struct trace {
 	int epoll_fd;
 	int signal_fd;
 	bool stop;
+	bool asked; /* SIGUSR1: answered when what there is has been read */
 	uint64_t end_ns; /* --duration */
 	uint64_t next_second_ns;
 	int64_t epoch_off_ns;
@@ -64,8 +65,7 @@ static void on_signal(struct trace *t)
 
 	while (read(t->signal_fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGUSR1)
-			st_report__full(st_pipeline__core(t->pipe), st_pipeline__outputs(t->pipe),
-					&t->own);
+			t->asked = true;
 		else if (si.ssi_signo == SIGCHLD)
 			t->stop |= st_who__reap(t->who) >= 0;
 		else
@@ -216,11 +216,19 @@ static uint64_t read_rings(struct trace *t)
 	return n;
 }
 
+static void answer(struct trace *t)
+{
+	if (t->asked)
+		st_report__full(st_pipeline__core(t->pipe), st_pipeline__outputs(t->pipe), &t->own);
+	t->asked = false;
+}
+
 /* One round: read what is there, pass time on, then sleep as deep as the traffic allows. */
 static void round_once(struct trace *t)
 {
 	uint64_t n = read_rings(t), now_ns, next;
 
+	answer(t);
 	now_ns = st_clock__mono_ns();
 	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
 	every_second(t, now_ns);

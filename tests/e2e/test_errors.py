@@ -130,17 +130,13 @@ def test_open_requests(fresh_server, tracer):
     with Raw(server.port) as raw:
         raw.get(one)
         raw.until(b"beginning")
-        wait_until(lambda: _says_open(tap), 5, "the open request on stderr")
+        os.kill(tap.pid, signal.SIGUSR1)
+        wait_until(lambda: re.search(r"requests open now", tap.stderr), 5, "the report on stderr")
+        wait_until(lambda: re.search(r"open for [\d.]+ s: GET /slow/", tap.stderr), 1, "the open request in it")
         closing = tap.stop()
     span, = tap.spans()
     assert span.path == one and span.attributes["spantap.incomplete"] is True
     check.assert_balance(closing, 1)
-
-
-def _says_open(tap):
-    """Asks each time: the request's record may be on its way from the kernel when the first signal comes."""
-    os.kill(tap.pid, signal.SIGUSR1)
-    return re.search(r"open for [\d.]+ s: GET /slow/", tap.stderr)
 
 
 def _dead_pid():
