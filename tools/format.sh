@@ -6,8 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-mode=-i
-[ "${1:-}" != --check ] || { mode='--dry-run -Werror'; shift; }
+check=
+[ "${1:-}" != --check ] || { check=1; shift; }
 
 # Versions of clang-format disagree about details: one is the rule.
 tool=$(command -v clang-format-19 || command -v clang-format) || {
@@ -19,8 +19,20 @@ case $("$tool" --version) in
 *) echo "format: $tool is not version 19, which says how the files look" >&2; exit 1 ;;
 esac
 
-if [ $# -gt 0 ]; then
-	printf '%s\n' "$@"
-else
-	find bpf include user tests tools -name '*.[ch]'
-fi | xargs -n 40 "$tool" $mode
+files() {
+	if [ $# -gt 0 ]; then
+		printf '%s\n' "$@"
+	else
+		find bpf include user tests tools -name '*.[ch]'
+	fi
+}
+
+if [ -z "$check" ]; then
+	files "$@" | xargs "$tool" -i
+	exit
+fi
+wrong=$(files "$@" | xargs "$tool" --dry-run 2>&1 | sed -n 's/^\([^: ]*\):[0-9]*:[0-9]*: \(warning\|error\).*/\1/p' | sort | uniq -c)
+[ -n "$wrong" ] || exit 0
+echo "places that differ from .clang-format; 'make format' writes them:"
+echo "$wrong"
+exit 1
