@@ -247,20 +247,30 @@ static bool remember(struct st_who *w, const struct st_rec *rec, bool wanted)
 	return wanted;
 }
 
-static void decide_each(void *ctx, uint32_t tgid, uint32_t parent)
+/* Those that do not match are said so: a process that is unknown later on has begun since. */
+static bool is_wanted(void *ctx, uint32_t tgid)
 {
 	struct st_who *w = ctx;
-	bool yes = matches(w->cfg, tgid, NULL);
 
-	(void)parent;
 	if (tgid == (uint32_t)getpid())
-		return;
-	if (yes && !w->cfg->no_children)
-		st_procs__family(tgid, trace_one, w);
-	else if (yes)
-		trace_one(w, tgid, 0);
-	else if (st_tracer__proc(w->tracer, tgid) == ST_PROC_UNKNOWN)
-		st_tracer__set_proc(w->tracer, tgid, ST_PROC_IGNORED);
+		return false;
+	if (matches(w->cfg, tgid, NULL))
+		return true;
+	st_tracer__set_proc(w->tracer, tgid, ST_PROC_IGNORED);
+	return false;
+}
+
+static void trace_if(void *ctx, uint32_t tgid, uint32_t parent)
+{
+	struct st_who *w = ctx;
+
+	if (!w->cfg->no_children || matches(w->cfg, tgid, NULL))
+		trace_one(w, tgid, parent);
+}
+
+static int min_int(int a, int b)
+{
+	return a < b ? a : b;
 }
 
 int st_who__begin(struct st_who *w, struct st_tracer *t)
@@ -271,7 +281,7 @@ int st_who__begin(struct st_who *w, struct st_tracer *t)
 	for (int i = 0; !err && i < w->cfg->pid_cnt; i++)
 		err = begin_pid(w, w->cfg->pids[i]);
 	if (!err && w->patterns)
-		err = st_procs__each(decide_each, w);
+		err = min_int(st_procs__families(is_wanted, trace_if, w), 0);
 	if (!err && w->child > 0) {
 		trace_one(w, (uint32_t)w->child, 0);
 		if (write(w->gate, "g", 1) != 1)

@@ -39,9 +39,24 @@ static int status_value(uint32_t pid, const char *name)
 	return p ? atoi(p + strlen(name)) : -ESRCH;
 }
 
+/* What follows "pid (comm) " in /proc/PID/stat: the name may hold anything, so the last ) counts. */
+static const char *stat_fields(uint32_t pid, char *buf, size_t sz)
+{
+	char path[64], *p;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	if (read_file(path, buf, sz) <= 0)
+		return NULL;
+	p = strrchr(buf, ')');
+	return p && p[1] ? p + 2 : NULL;
+}
+
 int st_procs__parent(uint32_t pid)
 {
-	return status_value(pid, "\nPPid:");
+	char buf[1024];
+	const char *p = stat_fields(pid, buf, sizeof(buf));
+
+	return p && *p && p[1] ? atoi(p + 2) : -ESRCH;
 }
 
 int st_procs__tgid(uint32_t tid)
@@ -51,16 +66,10 @@ int st_procs__tgid(uint32_t tid)
 
 bool st_procs__alive(uint32_t pid)
 {
-	char path[64], buf[1024], *p;
-	int n;
+	char buf[1024];
+	const char *p = stat_fields(pid, buf, sizeof(buf));
 
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	n = read_file(path, buf, sizeof(buf));
-	if (n <= 0)
-		return false;
-	/* "pid (comm) S": the name may hold anything, so the last parenthesis counts. */
-	p = strrchr(buf, ')');
-	return p && p[1] && p[2] != 'Z' && p[2] != 'X';
+	return p && *p && *p != 'Z' && *p != 'X';
 }
 
 int st_procs__comm(uint32_t pid, char *buf, size_t sz)
@@ -110,17 +119,19 @@ int st_procs__each(st_proc_fn fn, void *ctx)
 	return 0;
 }
 
-struct pairs {
-	struct {
-		uint32_t pid, parent;
-		bool in;
-	} *p;
+struct relative {
+	uint32_t pid, parent;
+	enum { NOT_KNOWN, IN, OUT } family;
+};
+
+struct relatives {
+	struct relative *p;
 	size_t cnt, cap;
 };
 
 static void collect(void *ctx, uint32_t pid, uint32_t parent)
 {
-	struct pairs *all = ctx;
+	struct relatives *all = ctx;
 
 	if (all->cnt == all->cap) {
 		size_t cap = all->cap ? all->cap * 2 : 256;
@@ -131,49 +142,92 @@ static void collect(void *ctx, uint32_t pid, uint32_t parent)
 		all->p = p;
 		all->cap = cap;
 	}
-	all->p[all->cnt].pid = pid;
-	all->p[all->cnt].parent = parent;
-	all->p[all->cnt++].in = false;
+	all->p[all->cnt++] = (struct relative){pid, parent, NOT_KNOWN};
 }
 
-/* Marks the children of marked ones until nothing changes. */
-static bool spread(struct pairs *all)
+static int by_pid(const void *a, const void *b)
 {
-	bool changed = false;
+	uint32_t x = ((const struct relative *)a)->pid, y = ((const struct relative *)b)->pid;
 
-	for (size_t i = 0; i < all->cnt; i++) {
-		for (size_t k = 0; !all->p[i].in && k < all->cnt; k++) {
-			if (!all->p[k].in || all->p[k].pid != all->p[i].parent)
-				continue;
-			all->p[i].in = true;
-			changed = true;
+	return (x > y) - (x < y);
+}
+
+static struct relative *find(const struct relatives *all, uint32_t pid)
+{
+	struct relative key = {.pid = pid};
+
+	return all->cnt ? bsearch(&key, all->p, all->cnt, sizeof(key), by_pid) : NULL;
+}
+
+/*
+ * Goes up until somebody's family is known, then settles it for all on the way. Numbers that were
+ * used again while they were read could make a circle: the steps are bounded.
+ */
+static void settle(const struct relatives *all, struct relative *r)
+{
+	struct relative *top = r;
+	int family = OUT;
+
+	for (size_t steps = 0; top && steps < all->cnt; steps++) {
+		if (top->family != NOT_KNOWN) {
+			family = top->family;
+			break;
 		}
+		top = find(all, top->parent);
 	}
-	return changed;
+	for (; r && r->family == NOT_KNOWN; r = find(all, r->parent))
+		r->family = family;
+}
+
+int st_procs__families(st_proc_is is_root, st_proc_fn fn, void *ctx)
+{
+	struct relatives all = {0};
+	int err = st_procs__each(collect, &all), cnt = 0;
+
+	if (all.cnt)
+		qsort(all.p, all.cnt, sizeof(*all.p), by_pid);
+	for (size_t i = 0; !err && i < all.cnt; i++) {
+		if (!is_root(ctx, all.p[i].pid))
+			continue;
+		all.p[i].family = IN;
+		fn(ctx, all.p[i].pid, all.p[i].parent);
+	}
+	for (size_t i = 0; !err && i < all.cnt; i++) {
+		bool root = all.p[i].family == IN;
+
+		settle(&all, &all.p[i]);
+		if (!root && all.p[i].family == IN)
+			fn(ctx, all.p[i].pid, all.p[i].parent);
+		cnt += all.p[i].family == IN;
+	}
+	free(all.p);
+	return err ? err : cnt;
+}
+
+struct one {
+	uint32_t pid;
+	st_proc_fn fn;
+	void *ctx;
+};
+
+static bool is_one(void *ctx, uint32_t pid)
+{
+	return ((struct one *)ctx)->pid == pid;
+}
+
+static void pass_on(void *ctx, uint32_t pid, uint32_t parent)
+{
+	struct one *o = ctx;
+
+	o->fn(o->ctx, pid, parent);
 }
 
 int st_procs__family(uint32_t pid, st_proc_fn fn, void *ctx)
 {
-	struct pairs all = {0};
-	int err = st_procs__each(collect, &all), cnt = 0;
-	bool found = false;
+	struct one o = {pid, fn, ctx};
+	int cnt = st_procs__families(is_one, pass_on, &o);
 
-	for (size_t i = 0; i < all.cnt; i++) {
-		all.p[i].in = all.p[i].pid == pid;
-		found |= all.p[i].in;
-	}
-	if (!err && !found)
-		err = -ESRCH;
-	while (!err && spread(&all))
-		;
-	for (size_t i = 0; !err && i < all.cnt; i++) {
-		if (!all.p[i].in)
-			continue;
-		fn(ctx, all.p[i].pid, all.p[i].parent);
-		cnt++;
-	}
-	free(all.p);
-	return err ? err : cnt;
+	return cnt ? cnt : -ESRCH;
 }
 
 uint64_t st_self__cpu_ns(void)

@@ -17,6 +17,13 @@ int st_procs__each(st_proc_fn fn, void *ctx);
  */
 int st_procs__family(uint32_t pid, st_proc_fn fn, void *ctx);
 
+/*
+ * The same of every process that is_root says yes to, each once, whoever else's child it is; one
+ * look at /proc for all of them. Roots come first. Returns how many, or -errno.
+ */
+typedef bool (*st_proc_is)(void *ctx, uint32_t tgid);
+int st_procs__families(st_proc_is is_root, st_proc_fn fn, void *ctx);
+
 /* The parent, or -ESRCH. */
 int st_procs__parent(uint32_t pid);
 /* Its name (comm), without the newline. 0 or -errno. */
