@@ -67,6 +67,8 @@ void st_conn__drop(struct st_conn *n);
 
 /* stream.c: one record's bytes, and positions that are known. */
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
+/* Bytes from pos on moved that no hook could read. */
+void st_stream__unseen(struct st_conn *n, enum st_dir dir, uint64_t pos);
 void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over);
 void st_stream__reset(struct st_stream *s);
 

@@ -120,6 +120,8 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
 	if (rec->len)
 		st_stream__data(n, dir, rec);
+	else
+		st_stream__unseen(n, dir, rec->pos);
 }
 
 static void on_open(struct st_core *c, const struct st_rec *rec)
@@ -171,6 +173,12 @@ static void on_closed(struct st_conn *n, const struct st_rec *rec)
 		c->cfg.ops.gone(c->cfg.ctx, rec->slot, id);
 }
 
+/* A peer that ends is known to when its FIN comes; this side ended with its last byte. */
+static uint64_t fin_ns(const struct st_rec *rec)
+{
+	return rec->what == ST_STATE_OWN_FIN && rec->last_ns ? rec->last_ns : rec->time_ns;
+}
+
 static void on_state(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn *n = st_conn__get(c, rec);
@@ -187,13 +195,14 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 		on_closed(n, rec);
 		return;
 	}
-	/* A peer's FIN comes before its bytes were read: its time counts when the socket closes. */
-	if (rec->what == ST_STATE_PEER_FIN)
+	/* A FIN that comes before the bytes in front of it were read counts when the socket closes. */
+	if (rec->what == ST_STATE_PEER_FIN && rec->call_len)
 		n->peer_fin_ns = rec->time_ns;
 	if (rec->what == ST_STATE_OWN_FIN)
 		n->exiting = rec->flags & ST_F_EXITING;
-	if (n->flow.ops && !n->off && rec->what == ST_STATE_OWN_FIN)
-		n->flow.ops->eof(&n->flow, dir, rec->last_ns ? rec->last_ns : rec->time_ns);
+	if (n->flow.ops && !n->off &&
+	    (rec->what == ST_STATE_OWN_FIN || (rec->what == ST_STATE_PEER_FIN && !rec->call_len)))
+		n->flow.ops->eof(&n->flow, dir, fin_ns(rec));
 }
 
 static void on_address(struct st_core *c, const struct st_rec *rec)

@@ -164,13 +164,34 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		feed(n, dir, &c);
 }
 
+void st_stream__unseen(struct st_conn *n, enum st_dir dir, uint64_t pos)
+{
+	struct st_stream *s = &n->stream[dir];
+
+	/* Else the hole shows when more is known of the direction. */
+	if (s->synced)
+		return;
+	s->synced = true;
+	s->next = pos;
+}
+
 void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
 {
 	struct st_stream *s = &n->stream[dir];
 
-	if (!n->flow.ops || n->off || !s->synced)
+	if (!n->flow.ops) {
+		if (over)
+			st_stream__reset(s);
+		return;
+	}
+	if (n->off || !s->synced)
 		return;
 	if (pos > s->next + s->kept.len)
 		gap_to(n, dir, pos);
 	n->flow.ops->moved(&n->flow, dir, pos, time_ns, over);
+	/* Pieces of a message that nobody waits for (a body behind a 304, say) begin no later one. */
+	if (over && s->kept.len && !n->flow.first) {
+		st_buf__reset(&s->kept);
+		s->next = pos;
+	}
 }

@@ -7,14 +7,14 @@ enum part {
 	HEAD = 0, /* at the start of a message, or within its head */
 	AWAIT,	  /* in a body whose end is known */
 	CHUNKED,  /* in a chunked body, every byte seen so far */
-	BLIND,	  /* in a chunked body of which bytes were not seen */
+	BLIND,	  /* behind bytes that were not seen: until the other side speaks */
 	UNTIL_EOF,
 	OPAQUE, /* upgraded: not HTTP any more */
 };
 
 struct half {
 	uint8_t part; /* enum part */
-	bool owned;   /* x is the exchange of the message under way */
+	bool hole;    /* AWAIT: bytes behind the body were not seen */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
 	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
@@ -30,6 +30,9 @@ struct http1 {
 	bool known;	     /* request direction */
 	bool absorb;	     /* the next response's request was counted as lost */
 	bool begun;	     /* a request was seen */
+	bool paired;	     /* a response was seen to answer a request: the directions are right */
+	bool overlaps;	     /* a request turn began before all requests of earlier ones were answered */
+	bool unsure;	     /* bytes of such a connection were lost: nothing tells what answers what */
 };
 
 /* Of a body whose framing was not seen. */
@@ -75,14 +78,45 @@ static void finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 	st_flow__close(f, x, end_ns);
 }
 
+/* Exchanges whose answers were not seen. */
+static void finish_unseen(struct st_flow *f, uint64_t end_ns)
+{
+	while (f->first && f->first->answered && f->first->incomplete)
+		finish(f, f->first, end_ns);
+}
+
+/*
+ * Bytes of this direction were not seen where a message could begin: no message is looked for
+ * until the other side speaks. Which of the open requests were answered in the hole cannot be
+ * known, so that none of them gets an answer that comes later.
+ */
+static void go_blind(struct st_flow *f, enum st_dir dir)
+{
+	struct http1 *st = f->state;
+	struct half *h = half_of(f, dir);
+
+	h->part = BLIND;
+	h->hole = false;
+	h->x = NULL;
+	st->unsure = st->unsure || st->overlaps;
+	if (is_req(f, dir))
+		return;
+	for (struct st_xchg *x = f->first; x; x = x->next)
+		if (!x->answered)
+			x->answered = x->incomplete = true;
+}
+
 /* The message under way in this direction has ended. */
 static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, uint64_t time_ns)
 {
 	struct half *h = half_of(f, dir);
 	struct st_xchg *x = h->x;
+	bool hole = h->hole;
 
 	h->part = HEAD;
 	h->x = NULL;
+	if (hole)
+		go_blind(f, dir);
 	if (!is_req(f, dir))
 		st_flow__expect(f, dir, 0);
 	if (!x)
@@ -101,15 +135,21 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 				    struct st_http1_kept *head)
 {
 	struct http1 *st = f->state;
-	struct st_xchg *x = st_flow__open(f, c);
+	struct st_xchg *x;
 
+	st->overlaps = st->overlaps || (f->first && f->first->turn != c->turn);
+	st->begun = true;
+	st->absorb = false;
+	if (st->unsure) {
+		st_flow__lost(f, 1);
+		return NULL;
+	}
+	x = st_flow__open(f, c);
 	if (!x)
 		return NULL;
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
 	st_http1_of(x)->req = st_http1_kept__ref(head);
-	st->begun = true;
-	st->absorb = false;
 	return x;
 }
 
@@ -212,7 +252,7 @@ static void stray_response(struct st_flow *f)
 {
 	struct http1 *st = f->state;
 
-	if (st->absorb || !(st->begun || st_flow__is_whole(f)))
+	if (st->absorb || st->unsure || !(st->begun || st_flow__is_whole(f)))
 		st_flow__stray(f);
 	else
 		st_flow__lost(f, 1);
@@ -231,6 +271,7 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 		stray_response(f);
 	h->x = x;
 	if (x) {
+		((struct http1 *)f->state)->paired = true;
 		x->answered = true;
 		st_http1_of(x)->status = head->status;
 		st_http1_of(x)->resp = h->last->serial;
@@ -265,20 +306,58 @@ static int parse_head(struct half *h, const struct st_chunk *c)
 	return h->last ? n : -ENOMEM;
 }
 
+static void close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
+		      bool incomplete)
+{
+	while (f->first) {
+		struct st_xchg *x = f->first;
+
+		if (!incomplete && !x->error_type.len)
+			x->error_type = error_type;
+		x->incomplete = x->incomplete || incomplete;
+		finish(f, x, time_ns);
+	}
+}
+
+/*
+ * Bytes that are no message, or one that goes the wrong way. A tracer that came in the middle of a
+ * body may have taken the directions for each other: as long as nothing was paired, that is undone.
+ */
+static bool is_stray(struct st_flow *f, enum st_dir dir, const struct st_chunk *c, int n)
+{
+	struct http1 *st = f->state;
+
+	if (n > 0 && (!st->known || half_of(f, dir)->last->head.is_response != is_req(f, dir)))
+		return false;
+	st_flow__stray(f);
+	if (n > 0 && !st->paired) {
+		close_all(f, c->first_ns, (struct st_str){0}, true);
+		for (int d = 0; d < 2; d++)
+			st->half[d] = (struct half){.last = st->half[d].last};
+		st->known = false;
+		return false;
+	}
+	if (st->known)
+		go_blind(f, dir);
+	return true;
+}
+
 static uint64_t on_head(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
 {
 	struct half *h = half_of(f, dir);
 	struct http1 *st = f->state;
 	const struct st_http1_head *head;
-	int n = parse_head(h, c);
 	uint64_t at;
+	int n;
 
+	/* Line ends in front (RFC 9112 2.2) belong to no message: it begins when its first byte comes. */
+	if (*c->p == '\r' || *c->p == '\n')
+		return c->pos + 1;
+	n = parse_head(h, c);
 	if (n == 0)
 		return c->pos;
-	if (n < 0 || (st->known && h->last->head.is_response == is_req(f, dir))) {
-		st_flow__stray(f);
+	if (is_stray(f, dir, c, n))
 		return c->pos + c->len; /* the next turn begins anew */
-	}
 	head = &h->last->head;
 	if (!st->known)
 		set_direction(f, dir, head->is_response);
@@ -319,7 +398,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 		/* Bytes behind the body: the next message has begun, so this one is over. */
 		if (c->pos >= h->body_end) {
 			message_done(f, dir, h->body_len, c->first_ns);
-			return on_head(f, dir, c);
+			return h->part == BLIND ? c->pos + c->len : on_head(f, dir, c);
 		}
 		return h->body_end;
 	case CHUNKED:
@@ -332,15 +411,41 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	}
 }
 
+/* The shortest request: GET / HTTP/1.0 and two line ends. */
+#define REQUEST_MIN 18
+
 static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to)
 {
+	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 
-	(void)from;
-	if (h->part == CHUNKED)
+	if (!st->known || h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND)
+		return;
+	if (h->part == CHUNKED) {
 		h->part = BLIND;
-	if (h->part == AWAIT && to > h->body_end && h->x)
-		h->x->incomplete = h->x->incomplete || is_req(f, dir);
+		return;
+	}
+	if (h->part == AWAIT && to <= h->body_end)
+		return;
+	if (h->part == AWAIT && from < h->body_end)
+		from = h->body_end;
+	/* Its response may never come, so that it is counted now, and only once. */
+	if (is_req(f, dir) && to - from >= REQUEST_MIN && !st->absorb) {
+		st_flow__lost(f, 1);
+		st->absorb = true;
+	}
+	if (h->part == AWAIT)
+		h->hole = true;
+	else
+		go_blind(f, dir);
+}
+
+/* What was not seen is over. */
+static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
+{
+	message_done(f, dir, NOT_KNOWN, time_ns);
+	if (!is_req(f, dir))
+		finish_unseen(f, time_ns);
 }
 
 static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
@@ -349,8 +454,8 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 
 	if (h->part == AWAIT && pos >= h->body_end)
 		message_done(f, dir, h->body_len, time_ns);
-	else if (h->part == BLIND && over)
-		message_done(f, dir, NOT_KNOWN, time_ns);
+	else if (h->part == BLIND && over && pos >= h->body_start)
+		blind_over(f, dir, time_ns);
 	else if (h->part == UNTIL_EOF && pos > h->body_end)
 		h->body_end = pos;
 	h->end_ns = time_ns;
@@ -378,25 +483,12 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 		message_done(f, dir, h->body_end - h->body_start, h->end_ns);
 		break;
 	case BLIND:
-		message_done(f, dir, NOT_KNOWN, h->end_ns);
+		blind_over(f, dir, h->end_ns);
 		break;
 	case AWAIT:
 	case CHUNKED:
 		cut_off(f, dir, time_ns);
 		break;
-	}
-}
-
-static void close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
-		      bool incomplete)
-{
-	while (f->first) {
-		struct st_xchg *x = f->first;
-
-		if (!incomplete && !x->error_type.len)
-			x->error_type = error_type;
-		x->incomplete = x->incomplete || incomplete;
-		finish(f, x, time_ns);
 	}
 }
 
@@ -407,6 +499,7 @@ static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir
 	close_all(f, time_ns, (struct st_str){0}, true);
 	for (int d = 0; d < 2; d++)
 		st->half[d] = (struct half){.last = st->half[d].last};
+	st->unsure = st->unsure || st->overlaps;
 	/* A response whose request was among the lost ones is no loss of its own. */
 	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir)!first_dir);
 	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
