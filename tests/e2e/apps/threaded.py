@@ -14,6 +14,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def end_headers(self):
+        # Its base class closes without a word; a client that uses the connection again has to ask twice.
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        super().end_headers()
+
     def _answer(self, status, body=b""):
         self.send_response(status)
         if status not in (204, 304):
