@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "captures.h"
 #include "kern/tracer.h"
 #include "lib/clock.h"
 
@@ -244,8 +245,10 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 
 static int make_stages(struct st_pipeline *p, const struct st_item_start *start)
 {
-	int err = st_outputs__new(p->cfg, &p->outputs);
+	int err = st_captures__set(p->cfg);
 
+	if (!err)
+		err = st_outputs__new(p->cfg, &p->outputs);
 	if (err)
 		return err;
 	p->registry = st_registry__new(p->cfg, 0);
