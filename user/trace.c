@@ -26,6 +26,8 @@
 #define EMPTY_NAPS 8u
 /* An output that is behind holds the reader back until a ring is so full. */
 #define HOLD_PERCENT 70u
+/* Events of the epoll set that are no ring's. */
+#define FROM_SIGNAL 1u
 #define ROOM_MIN 64u
 #define FLUSH_NS (5 * ST_NSEC_PER_SEC)
 #define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
@@ -46,6 +48,7 @@ struct trace {
 	uint64_t next_second_ns;
 	int64_t epoch_off_ns;
 	uint32_t empty_naps;
+	bool held; /* records wait in the rings for room behind them: no wake-up helps */
 };
 
 static void on_record(void *ctx, const struct st_rec *rec)
@@ -75,7 +78,7 @@ static void on_signal(struct trace *t)
 
 static int block_signals(struct trace *t)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
+	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = FROM_SIGNAL};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -181,8 +184,9 @@ static void wait_until(struct trace *t, uint64_t until_ns, uint32_t how)
 		timeout = 0;
 	n = epoll_wait(t->epoll_fd, ev, 4, timeout);
 	__atomic_store_n(&t->ctl->sleeping, ST_SLEEP_NOT, __ATOMIC_SEQ_CST);
-	if (n > 0)
-		on_signal(t);
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.u32 == FROM_SIGNAL)
+			on_signal(t);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -200,10 +204,12 @@ static uint64_t read_rings(struct trace *t)
 	struct st_rings *rings = st_tracer__rings(t->tracer);
 	uint64_t n = 0, got, max;
 
+	t->held = false;
 	do {
 		max = st_outputs__room(st_pipeline__outputs(t->pipe));
 		if (max < ROOM_MIN) {
-			if (st_rings__fill(rings) < HOLD_PERCENT)
+			t->held = st_rings__fill(rings) < HOLD_PERCENT;
+			if (t->held)
 				return n + 1; /* not idle: look again soon */
 			max = ROOM_MIN;
 		}
@@ -239,7 +245,7 @@ static void round_once(struct trace *t)
 	t->empty_naps = n ? 0 : t->empty_naps + 1;
 	if (t->empty_naps < EMPTY_NAPS) {
 		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : NAP_NS)),
-			   ST_SLEEP_NAP);
+			   t->held ? ST_SLEEP_NOT : ST_SLEEP_NAP);
 		return;
 	}
 	if (st_report__has_open(st_pipeline__core(t->pipe)) || !st_who__is_open_ended(t->who))
