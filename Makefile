@@ -117,9 +117,13 @@ $(B)/layers.ok: tools/layers.sh $(SRC) $(HDR) user/main.c
 
 # ---- run, install ----
 
+# What sudo built belongs to who called it, so that a later `make` without sudo goes on with it.
+GIVE_BACK := test -z "$$SUDO_UID" || chown -R "$$SUDO_UID:$$SUDO_GID" $(B)
+
 run:
 	@tools/install-deps.sh
 	@$(MAKE) all
+	@$(GIVE_BACK)
 	@$(B)/spantap $(ARGS)
 
 deps:
@@ -140,11 +144,11 @@ uninstall:
 
 check:
 	@tools/install-deps.sh --tests
-	@tools/check.sh </dev/null
+	@tools/check.sh </dev/null; status=$$?; $(GIVE_BACK); exit $$status
 
 check-fast:
 	@tools/install-deps.sh --tests
-	@tools/check.sh --fast </dev/null
+	@tools/check.sh --fast </dev/null; status=$$?; $(GIVE_BACK); exit $$status
 
 UNIT := $(UNIT_SRC:%.c=$(B)/%)
 ASAN := $(UNIT_SRC:%.c=$(B)/asan/%)
