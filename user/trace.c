@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "overflow.h"
 #include "pipeline.h"
 #include "report.h"
 #include "sweep.h"
@@ -39,6 +40,7 @@ struct trace {
 	struct st_tracer *tracer;
 	struct st_pipeline *pipe;
 	struct st_ctl *ctl;
+	struct st_overflow *overflow;
 	struct st_own own;
 	int epoll_fd;
 	int signal_fd;
@@ -229,6 +231,11 @@ static void answer(struct trace *t)
 	t->asked = false;
 }
 
+static uint64_t look_for_overflow(struct trace *t, uint64_t now_ns, uint64_t every_ns)
+{
+	return st_overflow__run(t->overflow, t->pipe, t->who, t->tracer, now_ns, every_ns);
+}
+
 /* One round: read what is there, pass time on, then sleep as deep as the traffic allows. */
 static void round_once(struct trace *t)
 {
@@ -238,11 +245,14 @@ static void round_once(struct trace *t)
 	now_ns = st_clock__mono_ns();
 	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
 	every_second(t, now_ns);
+	t->empty_naps = n ? 0 : t->empty_naps + 1;
+	next = min_u64(next, look_for_overflow(t, now_ns,
+					       t->empty_naps < EMPTY_NAPS ? ST_OVERFLOW_EVERY_NS
+									  : ST_OVERFLOW_ASLEEP_NS));
 	if (now_ns >= t->end_ns)
 		t->stop = true;
 	if (t->stop)
 		return;
-	t->empty_naps = n ? 0 : t->empty_naps + 1;
 	if (t->empty_naps < EMPTY_NAPS) {
 		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : NAP_NS)),
 			   t->held ? ST_SLEEP_NOT : ST_SLEEP_NAP);
@@ -273,6 +283,7 @@ static void finish(struct trace *t)
 
 	t->ctl->stopping = 1;
 	read_to_end(t);
+	look_for_overflow(t, st_clock__mono_ns(), 0);
 	st_tracer__detach(t->tracer);
 	st_sweep__run(t->pipe, t->tracer, 0);
 	st_pipeline__end(t->pipe, st_clock__mono_ns());
@@ -295,6 +306,8 @@ static int start(struct trace *t)
 		err = make_pipeline(t);
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
+	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
+		err = -ENOMEM;
 	return err;
 }
 
@@ -317,6 +330,7 @@ int st_trace__run(const struct st_config *cfg)
 	}
 	code = t.who ? st_who__reap(t.who) : -1;
 	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
+	st_overflow__free(t.overflow);
 	st_tracer__close(t.tracer);
 	st_who__free(t.who);
 	close(t.signal_fd);

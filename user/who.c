@@ -321,6 +321,11 @@ bool st_who__wants(struct st_who *w, struct st_tracer *t, const struct st_rec *r
 	return remember(w, rec, state == ST_PROC_TRACED);
 }
 
+bool st_who__traces(const struct st_who *w, const struct st_tracer *t, uint32_t tgid)
+{
+	return w->all || st_tracer__proc(t, tgid) == ST_PROC_TRACED;
+}
+
 bool st_who__all_gone(struct st_who *w)
 {
 	if (w->all || w->patterns)

@@ -30,6 +30,9 @@ void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec 
 /* Is this process's record wanted? Decides on processes not seen before. */
 bool st_who__wants(struct st_who *w, struct st_tracer *t, const struct st_rec *rec);
 
+/* Is this process, which is alive, traced as far as is known? */
+bool st_who__traces(const struct st_who *w, const struct st_tracer *t, uint32_t tgid);
+
 /* Has everybody ended whom -p or the command named? Then tracing is over. */
 bool st_who__all_gone(struct st_who *w);
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Requests that fail are spans that say so; wrong input gets one line that names the thing, and the right code."""
 
+import errno
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -297,3 +299,34 @@ def test_signals_flush(signum, start_server, start_client, tracer):
     os.kill(tap.pid, signum)
     assert tap.wait() == 0
     check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+
+
+def test_accept_queue_is_full(tracer, folder):
+    """Nobody takes connections: the listener's span says so, and how many connects it was is not told."""
+    port = free_port()
+    script = f"import socket, time; s = socket.create_server(('127.0.0.1', {port}), backlog=1); time.sleep(60)"
+    daemon = Daemon([find("python3"), "-c", script], folder / "deaf.log", lambda: _listening(port))
+    callers = []
+    try:
+        tap = tracer("-p", daemon.pid, "-o", "json")
+        for _ in range(6):
+            callers.append(socket.socket())
+            callers[-1].setblocking(False)
+            assert callers[-1].connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
+        # Asleep it looks every ten seconds.
+        span = tap.wait_spans(1, timeout_s=13)[0]
+        closing = tap.stop()
+    finally:
+        for caller in callers:
+            caller.close()
+        daemon.stop()
+    assert (span.kind, span.status, span.attributes["error.type"]) == ("SERVER", "ERROR", "accept_queue_full"), span
+    assert (span.attributes["server.address"], span.attributes["server.port"]) == ("127.0.0.1", port)
+    assert closing.requests == closing.spans and closing.lost == 0
+
+
+def _listening(port):
+    """Without connecting, as listens() does: a connection would stay in the queue."""
+    done = subprocess.run([find("ss"), "-Hltn", f"( sport = :{port} )"], stdout=subprocess.PIPE, text=True, check=True,
+                          timeout=10)
+    return done.stdout.strip()
