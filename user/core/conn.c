@@ -26,8 +26,10 @@ static void reset(struct st_conn *n)
 	memset(n->state, 0, sizeof(n->state));
 	n->turn = 0;
 	n->last_dir = 0;
+	n->lost_turns = 0;
 	n->unknown_turns = 0;
 	n->off = false;
+	n->headless = false;
 	n->whole = false;
 	n->exiting = false;
 	n->peer_fin_ns = 0;
@@ -36,11 +38,19 @@ static void reset(struct st_conn *n)
 		st_stream__reset(&n->stream[d]);
 }
 
+void st_conn__count_lost(struct st_conn *n)
+{
+	if (!n->flow.ops && !n->unknown_turns)
+		st_flow__lost(&n->flow, (n->lost_turns + 1) / 2);
+	n->lost_turns = 0;
+}
+
 /* Takes the connection out of the table; it may still stand on the awaiting list. */
 void st_conn__drop(struct st_conn *n)
 {
 	struct st_core *c = n->core;
 
+	st_conn__count_lost(n);
 	if (n->flow.ops && n->flow.ops->drop)
 		n->flow.ops->drop(&n->flow);
 	c->conns[n->slot] = NULL;

@@ -26,8 +26,11 @@ struct st_conn {
 	uint32_t slot;
 	uint32_t turn; /* last one seen */
 	uint8_t last_dir;
+	uint8_t lost_first;  /* enum st_dir of the first of: */
+	uint32_t lost_turns; /* lost while the protocol was not known */
 	uint8_t unknown_turns;
 	bool off;
+	bool headless; /* the beginning of this turn was lost: no protocol is looked for in it */
 	bool whole; /* seen from its first byte on: it was made while we watched */
 	bool exiting;	      /* its process closed it by ending */
 	uint64_t peer_fin_ns; /* 0: none yet */
@@ -64,6 +67,8 @@ struct st_core {
 /* conn.c */
 struct st_conn *st_conn__get(struct st_core *c, const struct st_rec *rec);
 void st_conn__drop(struct st_conn *n);
+/* Turns of a connection of which nothing else was seen: half of them were requests, at most. */
+void st_conn__count_lost(struct st_conn *n);
 
 /* stream.c: one record's bytes, and positions that are known. */
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);

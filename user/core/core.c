@@ -73,33 +73,42 @@ void st_core__free(struct st_core *c)
 	free(c);
 }
 
-/*
- * Turns of which no record came. They alternate, so their number and the first one's direction
- * say how many requests were among them.
- */
-static void lost_turns(struct st_conn *n, uint32_t turns, uint64_t now_ns)
+static enum st_dir other(enum st_dir dir)
 {
-	struct st_core *c = n->core;
-	enum st_dir first = (enum st_dir)!n->last_dir;
-	uint32_t lost;
+	return dir == ST_RX ? ST_TX : ST_RX;
+}
+
+/*
+ * Turns of which no record came. They alternate, so their number and the direction of what came
+ * around them say how many requests were among them.
+ */
+static void lost_turns(struct st_conn *n, uint32_t turns, const struct st_rec *rec)
+{
+	bool data = rec->kind == ST_REC_DATA, within = data && !(rec->flags & ST_F_TURN);
+	enum st_dir dir = (enum st_dir)rec->dir, first;
 
 	for (int d = 0; d < 2; d++)
 		st_stream__reset(&n->stream[d]);
-	if (n->flow.ops)
-		lost = n->flow.ops->lost(&n->flow, turns, first, now_ns);
-	else
-		lost = (turns + 1) / 2;
-	c->stats.lost_requests += lost;
-	c->stats.requests += lost;
+	first = n->turn ? other((enum st_dir)n->last_dir) : turns % 2 == within ? dir : other(dir);
+	if (!n->flow.ops) {
+		/* Until the protocol is known; another hole before that makes no difference. */
+		n->lost_turns += turns;
+		n->lost_first = (uint8_t)first;
+		n->headless = within;
+		return;
+	}
+	st_flow__lost(&n->flow, n->flow.ops->lost(&n->flow, turns, first, rec->time_ns));
+	/* The beginning of the turn that this record belongs to is among them. */
+	if (within)
+		n->flow.ops->gap(&n->flow, dir, rec->pos, rec->pos);
 }
 
-/* An old connection's first record tells where its count of turns stands, not what was lost. */
 static void count_turns(struct st_conn *n, const struct st_rec *rec)
 {
-	uint32_t seen = rec->flags & ST_F_TURN ? n->turn + 1 : n->turn;
+	uint32_t seen = rec->kind == ST_REC_DATA && rec->flags & ST_F_TURN ? n->turn + 1 : n->turn;
 
 	if (rec->turn > seen && !n->off)
-		lost_turns(n, rec->turn - seen, rec->time_ns);
+		lost_turns(n, rec->turn - seen, rec);
 	n->turn = rec->turn;
 }
 
@@ -113,11 +122,14 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	count_turns(n, rec);
 	n->last_dir = rec->dir;
 	if (rec->flags & ST_F_TURN) {
+		n->headless = false;
 		st_stream__moved(n, (enum st_dir)!dir, rec->opp_pos, rec->opp_time_ns, true);
 		n->await_end = 0;
 	}
 	if (!(rec->flags & ST_F_CONT) && rec->last_ns)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
+	if (n->headless)
+		return;
 	if (rec->len)
 		st_stream__data(n, dir, rec);
 	else
@@ -277,6 +289,8 @@ void st_core__end(struct st_core *c, uint64_t now_ns)
 	for (uint32_t i = 0; i < c->cfg.max_conns; i++) {
 		struct st_conn *n = c->conns[i];
 
+		if (n)
+			st_conn__count_lost(n);
 		if (!n || !n->flow.ops)
 			continue;
 		while (n->flow.first) {

@@ -29,7 +29,7 @@ static void off(struct st_conn *n)
 }
 
 /* Finds the protocol by the first bytes of a turn. Returns 1 when found, 0 for more bytes. */
-static int detect(struct st_conn *n, const struct st_chunk *c)
+static int detect(struct st_conn *n, enum st_dir dir, const struct st_chunk *c)
 {
 	int undecided = 0;
 
@@ -38,6 +38,7 @@ static int detect(struct st_conn *n, const struct st_chunk *c)
 
 		if (rc > 0) {
 			n->flow.ops = st_protocols[i];
+			n->flow.dir_req = (uint8_t)(rc == 1 ? dir : !dir);
 			return 1;
 		}
 		undecided |= rc == 0;
@@ -92,6 +93,17 @@ static void keep(struct st_conn *n, struct st_stream *s, const struct st_chunk *
 	}
 }
 
+/* What was lost before the protocol was known. */
+static void count_lost(struct st_conn *n, uint64_t now_ns)
+{
+	uint32_t turns = n->lost_turns;
+
+	n->lost_turns = 0;
+	if (turns)
+		st_flow__lost(&n->flow, n->flow.ops->lost(&n->flow, turns,
+							  (enum st_dir)n->lost_first, now_ns));
+}
+
 static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 {
 	struct st_stream *s = &n->stream[dir];
@@ -112,7 +124,7 @@ static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 		c->turn = s->first_turn;
 	}
 	if (!n->flow.ops) {
-		rc = detect(n, c);
+		rc = detect(n, dir, c);
 		if (rc < 0) {
 			st_buf__reset(&s->kept);
 			s->synced = false;
@@ -125,6 +137,7 @@ static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 			return;
 		}
 		st_flow__mode(&n->flow, ST_MODE_HEAD);
+		count_lost(n, c->first_ns);
 	}
 	used = parse(n, dir, *c);
 	keep(n, s, c, used);

@@ -14,7 +14,7 @@ enum part {
 
 struct half {
 	uint8_t part; /* enum part */
-	bool hole;    /* AWAIT: bytes behind the body were not seen */
+	bool hole;    /* BLIND, AWAIT: messages may lie in what was not seen (behind the body) */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
 	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
@@ -78,17 +78,9 @@ static void finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 	st_flow__close(f, x, end_ns);
 }
 
-/* Exchanges whose answers were not seen. */
-static void finish_unseen(struct st_flow *f, uint64_t end_ns)
-{
-	while (f->first && f->first->answered && f->first->incomplete)
-		finish(f, f->first, end_ns);
-}
-
 /*
  * Bytes of this direction were not seen where a message could begin: no message is looked for
- * until the other side speaks. Which of the open requests were answered in the hole cannot be
- * known, so that none of them gets an answer that comes later.
+ * until the other side speaks.
  */
 static void go_blind(struct st_flow *f, enum st_dir dir)
 {
@@ -96,14 +88,21 @@ static void go_blind(struct st_flow *f, enum st_dir dir)
 	struct half *h = half_of(f, dir);
 
 	h->part = BLIND;
-	h->hole = false;
+	h->hole = true;
 	h->x = NULL;
 	st->unsure = st->unsure || st->overlaps;
-	if (is_req(f, dir))
-		return;
-	for (struct st_xchg *x = f->first; x; x = x->next)
-		if (!x->answered)
-			x->answered = x->incomplete = true;
+}
+
+/*
+ * A hole among the responses is over: which of the open requests were answered in it cannot be
+ * known, so that none of them gets an answer that comes later.
+ */
+static void finish_unseen(struct st_flow *f, uint64_t end_ns)
+{
+	while (f->first) {
+		f->first->incomplete = true;
+		finish(f, f->first, end_ns);
+	}
 }
 
 /* The message under way in this direction has ended. */
@@ -111,11 +110,10 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 {
 	struct half *h = half_of(f, dir);
 	struct st_xchg *x = h->x;
-	bool hole = h->hole;
 
 	h->part = HEAD;
 	h->x = NULL;
-	if (hole)
+	if (h->hole)
 		go_blind(f, dir);
 	if (!is_req(f, dir))
 		st_flow__expect(f, dir, 0);
@@ -147,6 +145,9 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	x = st_flow__open(f, c);
 	if (!x)
 		return NULL;
+	/* Heads come in the middle of calls now: the kernel looks for them at a call's begin alone. */
+	if (f->open_cnt == 2)
+		st_flow__mode(f, ST_MODE_EVERY);
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
 	st_http1_of(x)->req = st_http1_kept__ref(head);
@@ -378,6 +379,7 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 
 	if (used < 0) {
 		h->part = BLIND;
+		h->hole = st_flow__unanswered(f) != NULL;
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
@@ -419,10 +421,11 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 
-	if (!st->known || h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND)
+	if (h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND)
 		return;
 	if (h->part == CHUNKED) {
 		h->part = BLIND;
+		h->hole = st_flow__unanswered(f) != NULL;
 		return;
 	}
 	if (h->part == AWAIT && to <= h->body_end)
@@ -443,8 +446,12 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 /* What was not seen is over. */
 static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 {
+	struct half *h = half_of(f, dir);
+	bool hole = h->hole;
+
+	h->hole = false;
 	message_done(f, dir, NOT_KNOWN, time_ns);
-	if (!is_req(f, dir))
+	if (hole && !is_req(f, dir))
 		finish_unseen(f, time_ns);
 }
 
@@ -454,7 +461,7 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 
 	if (h->part == AWAIT && pos >= h->body_end)
 		message_done(f, dir, h->body_len, time_ns);
-	else if (h->part == BLIND && over && pos >= h->body_start)
+	if (h->part == BLIND && over && pos >= h->body_start)
 		blind_over(f, dir, time_ns);
 	else if (h->part == UNTIL_EOF && pos > h->body_end)
 		h->body_end = pos;
