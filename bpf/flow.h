@@ -106,20 +106,9 @@ static __always_inline bool st_timing_quick(struct st_slot *s, __u8 dir, bool tu
 	return true;
 }
 
-/*
- * A call whose buffer is known by now. Sets when its direction last moved. A global function: the
- * verifier looks at it once, whatever its callers know.
- */
-__noinline int st_call_run(__u32 which)
+/* A call whose buffer is known by now. Sets when its direction last moved. */
+static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __u32 which)
 {
-	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
-	struct st_slot *s;
-
-	if (!c)
-		return 0;
-	s = st_slot_at(c->slot);
-	if (!s)
-		return 0;
 	if (s->mode == ST_MODE_TIMING) {
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
@@ -133,7 +122,6 @@ __noinline int st_call_run(__u32 which)
 	if (!c->now)
 		c->now = bpf_ktime_get_ns();
 	s->dir[c->dir & 1].time_ns = c->now;
-	return 0;
 }
 
 static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn, __u8 dir)
@@ -161,7 +149,8 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
  * Returns its call when its bytes are wanted; else it is done.
  */
-static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left)
+static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left,
+						     struct st_slot **slot)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -171,7 +160,7 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 
 	if (!st_current_wanted() || !st_conn_get(sk, &conn, true))
 		return NULL;
-	s = conn.s;
+	*slot = s = conn.s;
 	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
 		return NULL;
 	d = &s->dir[ST_TX];
@@ -194,48 +183,47 @@ out:
 }
 
 /* The call's buffer is known now, or known not to be readable. */
-static __always_inline void st_send_run(struct st_call *c)
+static __always_inline void st_send_run(struct st_call *c, struct st_slot *s)
 {
-	struct st_slot *s;
-
 	if (c->src.segs || c->turn) {
-		st_call_run(ST_SCRATCH_SEND);
+		st_call_run(c, s, ST_SCRATCH_SEND);
 		return;
 	}
-	s = st_slot_at(c->slot);
-	if (s)
-		s->dir[ST_TX].time_ns = bpf_ktime_get_ns();
+	s->dir[ST_TX].time_ns = bpf_ktime_get_ns();
 }
 
 /* TCP: bytes are about to be queued. */
 static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
 {
-	struct st_call *c = st_send_enter(sk, left);
+	struct st_slot *s;
+	struct st_call *c = st_send_enter(sk, left, &s);
 
 	if (!c)
 		return;
 	st_src_iter(&c->src, &msg->msg_iter);
-	st_send_run(c);
+	st_send_run(c, s);
 }
 
 /* The same when the bytes are known by other means. */
 static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 left)
 {
-	struct st_call *c = st_send_enter(sk, left);
+	struct st_slot *s;
+	struct st_call *c = st_send_enter(sk, left, &s);
 
 	if (!c)
 		return;
 	c->src = *src;
-	st_send_run(c);
+	st_send_run(c, s);
 }
 
 /* Pages of a file: positions move, the bytes are not ours to read. */
 static __always_inline void st_sendpage_begin(struct sock *sk, __u64 left)
 {
-	struct st_call *c = st_send_enter(sk, left);
+	struct st_slot *s;
+	struct st_call *c = st_send_enter(sk, left, &s);
 
 	if (c)
-		st_send_run(c);
+		st_send_run(c, s);
 }
 
 /* TCP: the send returned; only now is it known how many bytes were accepted. */
@@ -289,7 +277,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 			st_count(ST_C_NO_PAYLOAD, 1);
 	}
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
-		st_call_run(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
+		st_call_run(c, s, dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
 	else
 		d->time_ns = bpf_ktime_get_ns();
 	st_accepted(s, conn.slot, dir, end);

@@ -30,7 +30,7 @@ SEC("?tp_btf/sock_send_length")
 int BPF_PROG(tp_send_end, struct sock *sk, int ret)
 {
 	if (st_is_tcp(sk)) {
-		if (cfg.tcp_send_end && st_current_wanted())
+		if (cfg.tcp_send_end && ctl.watching && st_current_wanted())
 			st_send_end(sk);
 	} else if (st_is_unix_stream(sk)) {
 		st_unix_sent(sk, ret);

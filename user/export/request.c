@@ -130,6 +130,8 @@ int st_request__init(struct st_request *r, struct st_output *o, const struct st_
 	curl_easy_setopt(c, CURLOPT_POST, 1L);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "OTel-OTLP-Exporter-spantap/" ST_VERSION);
+	/* A batch is a few hundred KiB: fewer, larger sends cost the node less. */
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	/* Or giving up a slow name look-up would wait for its end. */
 	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
