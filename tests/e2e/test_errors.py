@@ -301,28 +301,49 @@ def test_signals_flush(signum, start_server, start_client, tracer):
     check.assert_spans(tap.spans(), "SERVER", requests, results, server)
 
 
-def test_accept_queue_is_full(tracer, folder):
-    """Nobody takes connections: the listener's span says so, and how many connects it was is not told."""
+@pytest.fixture
+def deaf(folder):
+    """A listener that never accepts, for as many as its queue has no room for: its Daemon and its port."""
     port = free_port()
     script = f"import socket, time; s = socket.create_server(('127.0.0.1', {port}), backlog=1); time.sleep(60)"
     daemon = Daemon([find("python3"), "-c", script], folder / "deaf.log", lambda: _listening(port))
     callers = []
-    try:
-        tap = tracer("-p", daemon.pid, "-o", "json")
-        for _ in range(6):
+
+    def call(count):
+        for _ in range(count):
             callers.append(socket.socket())
             callers[-1].setblocking(False)
             assert callers[-1].connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
-        # Asleep it looks every ten seconds.
-        span = tap.wait_spans(1, timeout_s=13)[0]
-        closing = tap.stop()
-    finally:
-        for caller in callers:
-            caller.close()
-        daemon.stop()
+
+    yield daemon, port, call
+    for caller in callers:
+        caller.close()
+    daemon.stop()
+
+
+def test_accept_queue_is_full(deaf, tracer):
+    """Nobody takes connections: the listener's span says so, and how many connects it was is not told."""
+    daemon, port, call = deaf
+    tap = tracer("-p", daemon.pid, "-o", "json")
+    call(6)
+    # Asleep it looks every ten seconds.
+    span = tap.wait_spans(1, timeout_s=13)[0]
+    closing = tap.stop()
     assert (span.kind, span.status, span.attributes["error.type"]) == ("SERVER", "ERROR", "accept_queue_full"), span
     assert (span.attributes["server.address"], span.attributes["server.port"]) == ("127.0.0.1", port)
     assert closing.requests == closing.spans and closing.lost == 0
+
+
+def test_connect_times_out(deaf, start_client, tracer):
+    """One span as long as the client waited."""
+    _, port, call = deaf
+    call(4)
+    tap = tracer("-o", "json", "--", find("curl"), "-qs", "--connect-timeout", "1", f"http://127.0.0.1:{port}/", wait=False)
+    assert tap.wait(20) == 28
+    span, = tap.spans()
+    assert (span.kind, span.status) == ("CLIENT", "ERROR") and span.attributes["error.type"]
+    assert span.attributes["server.port"] == port
+    assert 0.9e9 < span.duration_ns < 2e9, span
 
 
 def _listening(port):
