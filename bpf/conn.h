@@ -5,11 +5,11 @@
 
 #include "proc.h"
 
-#define ST_AF_UNIX 1
-#define ST_AF_INET 2
-#define ST_AF_INET6 10
+#define ST_AF_UNIX     1
+#define ST_AF_INET     2
+#define ST_AF_INET6    10
 #define ST_SOCK_STREAM 1
-#define ST_PROTO_TCP 6
+#define ST_PROTO_TCP   6
 
 /* A connection at hand. */
 struct st_conn {

@@ -5,9 +5,9 @@
 
 #include "turn.h"
 
-#define ST_MSG_OOB 0x1
-#define ST_MSG_PEEK 0x2
-#define ST_MSG_TRUNC 0x20
+#define ST_MSG_OOB	0x1
+#define ST_MSG_PEEK	0x2
+#define ST_MSG_TRUNC	0x20
 #define ST_MSG_ERRQUEUE 0x2000
 #define ST_RCV_SHUTDOWN 1
 
@@ -124,7 +124,8 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 	s->dir[c->dir & 1].time_ns = c->now;
 }
 
-static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn, __u8 dir)
+static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn,
+						   __u8 dir)
 {
 	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
 	__u64 tgid_tid;
@@ -243,7 +244,8 @@ static __always_inline void st_send_end(struct sock *sk)
 }
 
 /* Bytes were received, or (not TCP) sent: the buffer is the system call's. */
-static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp, bool readable)
+static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp,
+				     bool readable)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;

@@ -12,10 +12,10 @@
 /* Needs by bit in cfg.sys_needs: enum st_need of user/kern/ladder.h. */
 #define ST_NEEDS_TCP_SEND 0x3 /* send and its result */
 #define ST_NEEDS_TCP_RECV 0x4
-#define ST_NEEDS_UNIX 0x10
+#define ST_NEEDS_UNIX	  0x10
 
-#define ST_S_IFMT 0170000
-#define ST_S_IFSOCK 0140000
+#define ST_S_IFMT	  0170000
+#define ST_S_IFSOCK	  0140000
 
 static __always_inline bool st_sys_sends(long nr)
 {

@@ -86,7 +86,7 @@ struct st_sk {
 };
 
 #define ST_SK_IGNORED 1u /* not one of --port */
-#define ST_SK_SELF 2u	 /* the tracer's own */
+#define ST_SK_SELF    2u /* the tracer's own */
 
 #ifdef ST_PROBE
 struct {
@@ -145,12 +145,7 @@ struct st_call {
  * (bpf_prog.active), but another one can. Lying in a map, its values are unknown to the verifier,
  * which keeps its work small.
  */
-enum st_scratch {
-	ST_SCRATCH_SEND,
-	ST_SCRATCH_RECV,
-	ST_SCRATCH_SENT,
-	ST_SCRATCH_CNT
-};
+enum st_scratch { ST_SCRATCH_SEND, ST_SCRATCH_RECV, ST_SCRATCH_SENT, ST_SCRATCH_CNT };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -46,8 +46,8 @@ static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 n
 		v.iov_len = one->iov_len;
 	} else
 #endif
-	if (kernel ? bpf_probe_read_kernel(&v, sizeof(v), (void *)iov)
-		   : bpf_probe_read_user(&v, sizeof(v), (void *)iov))
+		if (kernel ? bpf_probe_read_kernel(&v, sizeof(v), (void *)iov)
+			   : bpf_probe_read_user(&v, sizeof(v), (void *)iov))
 		return;
 	src->base = (__u64)v.iov_base + skip;
 	src->len = v.iov_len > skip ? v.iov_len - skip : 0;

@@ -43,7 +43,8 @@ static __always_inline __u64 st_wake_flags(struct st_cursor *cur)
 		return BPF_RB_NO_WAKEUP;
 	/* The query costs more than the check: every 16th record is often enough. */
 	if (sleeping == ST_SLEEP_NAP &&
-	    ((cur->cpu->seq & 15) || bpf_ringbuf_query(cur->ring, BPF_RB_AVAIL_DATA) < cfg.ring_wake))
+	    ((cur->cpu->seq & 15) ||
+	     bpf_ringbuf_query(cur->ring, BPF_RB_AVAIL_DATA) < cfg.ring_wake))
 		return BPF_RB_NO_WAKEUP;
 	ctl.sleeping = ST_SLEEP_NOT;
 	cur->cpu->counter[ST_C_WAKEUPS]++;

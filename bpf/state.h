@@ -121,7 +121,8 @@ static __always_inline void st_state_change(struct sock *sk, int old, int new)
 	case TCP_ESTABLISHED:
 		/* The sequence numbers exist only now. */
 		conn.s->dir[ST_TX].pos = 1ULL << 32 | st_write_seq(sk);
-		conn.s->dir[ST_RX].pos = 1ULL << 32 | BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+		conn.s->dir[ST_RX].pos =
+			1ULL << 32 | BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 		break;
 	case TCP_CLOSE_WAIT:
 		st_state_send(sk, conn.s, conn.slot, ST_STATE_PEER_FIN);

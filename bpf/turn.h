@@ -7,7 +7,7 @@
 #include "payload.h"
 
 #define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
-#define ST_CRLFCRLF 0x0a0d0a0du
+#define ST_CRLFCRLF   0x0a0d0a0du
 
 /* OPEN is sent until the ring takes it, so that data never comes before it. */
 static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err)
@@ -350,9 +350,8 @@ static __always_inline void st_keep_tail(struct st_call *c, struct st_slot_dir *
 	if (c->src.segs > 1) {
 		void *at = (void *)(c->src.base + (c->src.segs - 1) * sizeof(v));
 
-		if (c->dir == ST_RX ||
-		    (c->src.kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
-				   : bpf_probe_read_user(&v, sizeof(v), at)))
+		if (c->dir == ST_RX || (c->src.kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
+						      : bpf_probe_read_user(&v, sizeof(v), at)))
 			return;
 		addr = (__u64)v.iov_base;
 		len = v.iov_len;
@@ -434,9 +433,9 @@ static __always_inline void st_accepted(struct st_slot *s, __u32 slot, __u8 dir,
 	d->pos = end;
 	if (!expected)
 		return;
-	if (expected == ST_EXPECT_CHUNKED ? st_is_last_chunk(d->tail) &&
-						    (dir == ST_RX || end == d->call_end)
-					  : end >= expected)
+	if (expected == ST_EXPECT_CHUNKED
+		    ? st_is_last_chunk(d->tail) && (dir == ST_RX || end == d->call_end)
+		    : end >= expected)
 		st_end_send(s, slot, dir);
 }
 
@@ -449,8 +448,7 @@ static __always_inline __u16 st_task_flags(void)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
 		return bpf_get_current_task_btf()->flags & ST_PF_IO_WORKER ? ST_F_IO_WORKER : 0;
 #endif
-	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) &
-			       ST_PF_IO_WORKER
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) & ST_PF_IO_WORKER
 		       ? ST_F_IO_WORKER
 		       : 0;
 }

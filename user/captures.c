@@ -8,8 +8,8 @@
 #include "lib/log.h"
 #include "protocols/http1.h"
 
-#define HEADER "header:"
-#define ATTRIBUTE "http.request.header."
+#define HEADER	     "header:"
+#define ATTRIBUTE    "http.request.header."
 #define NAME_MAX_LEN 128u
 
 static const struct st_key *key_of(const char *header)

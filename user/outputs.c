@@ -69,7 +69,8 @@ void st_outputs__span(struct st_outputs *o, const struct st_span *s)
 		o->stats.sampled_out++;
 		return;
 	}
-	if (s->end_ns - s->start_ns < o->cfg->min_ns || (o->filter && !st_filter__match(o->filter, s))) {
+	if (s->end_ns - s->start_ns < o->cfg->min_ns ||
+	    (o->filter && !st_filter__match(o->filter, s))) {
 		o->stats.filtered++;
 		return;
 	}

@@ -11,8 +11,8 @@ struct st_outputs;
 struct st_outputs_stats {
 	uint64_t spans;
 	uint64_t sampled_out;
-	uint64_t filtered; /* by --filter or -t */
-	uint64_t given;	   /* to every output */
+	uint64_t filtered;     /* by --filter or -t */
+	uint64_t given;	       /* to every output */
 	uint64_t not_exported; /* the worst output's queue_full + rejected + failed */
 };
 

@@ -11,7 +11,7 @@
 #define HOUSEKEEPING_NS ST_NSEC_PER_SEC
 
 /* Ends that the slots told: fed after the call that asked, like any other record. */
-#define TOLD_MAX 1024u
+#define TOLD_MAX	1024u
 
 /* A body whose end the core waits for. */
 struct watch {
@@ -112,7 +112,8 @@ static void on_expect(void *ctx, uint32_t slot, uint64_t conn_id, enum st_dir di
 	struct st_slot *s = slot_of(p, slot, conn_id);
 
 	/* A later turn has begun: its record says when this one ended. */
-	if (!s || __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn || p->watch_cnt == p->slot_cnt)
+	if (!s || __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE) != turn ||
+	    p->watch_cnt == p->slot_cnt)
 		return;
 	__atomic_store_n(&s->dir[dir].expect_end, end, __ATOMIC_SEQ_CST);
 	p->watch[p->watch_cnt++] = (struct watch){conn_id, end, slot, turn, (uint8_t)dir};

@@ -16,9 +16,9 @@
 #include "pipeline.h"
 #include "report.h"
 
-#define FLUSH_NS (10 * ST_NSEC_PER_SEC)
+#define FLUSH_NS     (10 * ST_NSEC_PER_SEC)
 #define TICK_RECORDS 256u
-#define WAIT_NS ST_NSEC_PER_MSEC
+#define WAIT_NS	     ST_NSEC_PER_MSEC
 /* A record ends at most so many exchanges: all that one connection can have open. */
 #define RECORD_SPANS 257u
 

@@ -132,7 +132,8 @@ void st_report__open(struct st_core *core, uint64_t now_ns, uint64_t min_age_ns,
 {
 	struct open_ctx o = {now_ns, once};
 
-	st_core__each_open(core, now_ns > min_age_ns ? now_ns - min_age_ns : 0, once, print_open, &o);
+	st_core__each_open(core, now_ns > min_age_ns ? now_ns - min_age_ns : 0, once, print_open,
+			   &o);
 }
 
 bool st_report__has_open(struct st_core *core)

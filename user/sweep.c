@@ -5,7 +5,7 @@
 #include "lib/clock.h"
 
 /* A closed slot is left alone for so long: its record may still be in the ring. */
-#define GRACE_NS (100 * ST_NSEC_PER_MSEC)
+#define GRACE_NS      (100 * ST_NSEC_PER_MSEC)
 
 #define UNIX_EVERY_NS (10 * ST_NSEC_PER_SEC)
 

@@ -20,17 +20,17 @@
 #include "who.h"
 
 /* While records come, the rings are read this often, without a wake-up for each. */
-#define NAP_NS (8 * ST_NSEC_PER_MSEC)
-#define NAP_BUSY_NS (2 * ST_NSEC_PER_MSEC)
-#define BUSY_RECORDS 2000u
+#define NAP_NS	      (8 * ST_NSEC_PER_MSEC)
+#define NAP_BUSY_NS   (2 * ST_NSEC_PER_MSEC)
+#define BUSY_RECORDS  2000u
 /* After so many naps without a record the next one wakes the reader. */
-#define EMPTY_NAPS 8u
+#define EMPTY_NAPS    8u
 /* An output that is behind holds the reader back until a ring is so full. */
-#define HOLD_PERCENT 70u
+#define HOLD_PERCENT  70u
 /* Events of the epoll set that are no ring's. */
-#define FROM_SIGNAL 1u
-#define ROOM_MIN 64u
-#define FLUSH_NS (5 * ST_NSEC_PER_SEC)
+#define FROM_SIGNAL   1u
+#define ROOM_MIN      64u
+#define FLUSH_NS      (5 * ST_NSEC_PER_SEC)
 #define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
 #define CLOCK_STEP_NS (10 * ST_NSEC_PER_MSEC)
 
@@ -45,7 +45,7 @@ struct trace {
 	int epoll_fd;
 	int signal_fd;
 	bool stop;
-	bool asked; /* SIGUSR1: answered when what there is has been read */
+	bool asked;	 /* SIGUSR1: answered when what there is has been read */
 	uint64_t end_ns; /* --duration */
 	uint64_t next_second_ns;
 	int64_t epoch_off_ns;
@@ -111,8 +111,8 @@ static int attach(struct trace *t)
 		tc.rung = st_rung__by_name(t->cfg->rung);
 	st_who__tracer_config(t->who, &tc);
 	/* Nobody wants spans: the kernel's histograms are enough. */
-	t->own.timing = t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
-			!t->cfg->record;
+	t->own.timing =
+		t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") && !t->cfg->record;
 	tc.timing_only = t->own.timing;
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)
@@ -140,7 +140,8 @@ static void say_hello(struct trace *t)
 
 	st_who__describe(t->who, who, sizeof(who));
 	st_outputs__describe(st_pipeline__outputs(t->pipe), out, sizeof(out));
-	st_info("%s, hooks: %s; sending to %s. Ctrl-C ends.", who, st_tracer__rungs(t->tracer), out);
+	st_info("%s, hooks: %s; sending to %s. Ctrl-C ends.", who, st_tracer__rungs(t->tracer),
+		out);
 }
 
 /* The real-time clock may be set while we run: spans that begin from now on follow it. */

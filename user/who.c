@@ -15,11 +15,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define FAMILY_MAX 1024
+#define FAMILY_MAX  1024
 /* Processes whose numbers differ by less do not meet in the table; a power of two. */
 #define DECIDED_CNT 8192u
 /* Records of a process may be read so long after it ended, or after it was found unwanted. */
-#define LINGER_NS (5 * ST_NSEC_PER_SEC)
+#define LINGER_NS   (5 * ST_NSEC_PER_SEC)
 
 /*
  * What the patterns said of a process. The kernel forgets a process when it ends, but its records
@@ -161,7 +161,7 @@ static int begin_pid(struct st_who *w, int pid)
 static bool find_in_path(const char *name, char *buf)
 {
 	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-					   "/usr/bin", "/sbin", "/bin"};
+					   "/usr/bin",	      "/sbin",		"/bin"};
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {

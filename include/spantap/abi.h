@@ -28,34 +28,38 @@ enum st_role {
 
 /* What the kernel copies of a connection; user space changes it with a store into the slot. */
 enum st_mode {
-	ST_MODE_HEAD = 0,   /* each turn's first bytes until a message head's end; bodies are counted */
-	ST_MODE_EVERY = 1,  /* every call's first bytes, up to ST_HEAD_MAX a turn */
-	ST_MODE_OFF = 2,    /* positions only */
-	ST_MODE_TIMING = 3, /* histograms only: no record while the kernel sees the exchange whole */
+	ST_MODE_HEAD =
+		0, /* each turn's first bytes until a message head's end; bodies are counted */
+	ST_MODE_EVERY = 1, /* every call's first bytes, up to ST_HEAD_MAX a turn */
+	ST_MODE_OFF = 2,   /* positions only */
+	ST_MODE_TIMING =
+		3, /* histograms only: no record while the kernel sees the exchange whole */
 };
 
 enum st_rec_kind {
 	ST_REC_DATA = 1,    /* bytes moved; payload follows */
 	ST_REC_OPEN = 2,    /* a connection seen for the first time; payload: struct st_open */
-	ST_REC_END = 3,     /* the expected end of a body was passed */
+	ST_REC_END = 3,	    /* the expected end of a body was passed */
 	ST_REC_STATE = 4,   /* TCP state: established, peer's or own FIN, closed */
 	ST_REC_EXEC = 5,    /* a process image began; payload: comm, file name, arguments */
 	ST_REC_EXIT = 6,    /* a process ended (its last thread) */
 	ST_REC_CONNECT = 7, /* a connect failed; payload: struct st_open */
-	ST_REC_OVERFLOW = 8 /* a listening socket's accept queue was full; payload: struct st_open */
+	ST_REC_OVERFLOW =
+		8 /* a listening socket's accept queue was full; payload: struct st_open */
 };
 
 /* Flags of a record. */
-#define ST_F_TURN 0x0001       /* first bytes of a turn */
-#define ST_F_CONT 0x0002       /* continues the payload of the record before it (same call) */
-#define ST_F_CUT 0x0004        /* the call moved more bytes than the payload holds */
+#define ST_F_TURN	0x0001 /* first bytes of a turn */
+#define ST_F_CONT	0x0002 /* continues the payload of the record before it (same call) */
+#define ST_F_CUT	0x0004 /* the call moved more bytes than the payload holds */
 #define ST_F_UNREADABLE 0x0008 /* payload could not be read (kernel memory, EFAULT) */
-#define ST_F_ANNOUNCED 0x0010  /* call_len is what was asked for; how much was accepted comes later */
-#define ST_F_HEAD_END 0x0020   /* the kernel saw the end of a message head (CRLF CRLF) */
-#define ST_F_OLD 0x0040	       /* OPEN: the connection is older than the tracer */
-#define ST_F_EXITING 0x0080    /* the process was ending when this happened */
-#define ST_F_IO_WORKER 0x0100  /* io_uring worker or poller: never a context */
-#define ST_F_LOST 0x0200       /* records of this connection were lost since its last record */
+#define ST_F_ANNOUNCED                                                                             \
+	0x0010 /* call_len is what was asked for; how much was accepted comes later */
+#define ST_F_HEAD_END  0x0020 /* the kernel saw the end of a message head (CRLF CRLF) */
+#define ST_F_OLD       0x0040 /* OPEN: the connection is older than the tracer */
+#define ST_F_EXITING   0x0080 /* the process was ending when this happened */
+#define ST_F_IO_WORKER 0x0100 /* io_uring worker or poller: never a context */
+#define ST_F_LOST      0x0200 /* records of this connection were lost since its last record */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -66,13 +70,13 @@ enum st_state {
 };
 
 /* Limits. */
-#define ST_PAYLOAD_S 128u	/* payload classes of a DATA record */
-#define ST_PAYLOAD_M 512u
-#define ST_PAYLOAD_L 4096u
-#define ST_HEAD_MAX 65536u	/* bytes of one message head that are looked at */
-#define ST_PROC_PAYLOAD 512u	/* EXEC: comm[16], then file name and arguments, NUL separated */
-#define ST_UNKNOWN_MAX 4096u	/* bytes a turn while the protocol is not known */
-#define ST_MAX_CPUS 512u
+#define ST_PAYLOAD_S	  128u /* payload classes of a DATA record */
+#define ST_PAYLOAD_M	  512u
+#define ST_PAYLOAD_L	  4096u
+#define ST_HEAD_MAX	  65536u /* bytes of one message head that are looked at */
+#define ST_PROC_PAYLOAD	  512u	 /* EXEC: comm[16], then file name and arguments, NUL separated */
+#define ST_UNKNOWN_MAX	  4096u	 /* bytes a turn while the protocol is not known */
+#define ST_MAX_CPUS	  512u
 #define ST_EXPECT_CHUNKED (~0ULL)
 
 /*
@@ -82,9 +86,9 @@ enum st_state {
  */
 struct st_rec {
 	__u64 time_ns;
-	__u64 conn_id;	   /* never reused while the tracer runs; 0 for process records */
-	__u64 pos;	   /* position of the first payload byte; END, STATE: position of `dir` now */
-	__u64 opp_pos;	   /* the other direction's accepted end position */
+	__u64 conn_id; /* never reused while the tracer runs; 0 for process records */
+	__u64 pos;     /* position of the first payload byte; END, STATE: position of `dir` now */
+	__u64 opp_pos; /* the other direction's accepted end position */
 	__u64 opp_time_ns; /* when the other direction last moved bytes; 0: never */
 	__u64 last_ns;	   /* when this direction last moved bytes before this record; 0: never */
 	__u32 seq;	   /* per CPU; a hole is a record that the ring refused */
@@ -99,9 +103,9 @@ struct st_rec {
 	__u8 kind;	  /* enum st_rec_kind */
 	__u8 dir;	  /* enum st_dir */
 	__u16 cpu;
-	__u16 err;  /* errno of the socket (STATE, CONNECT) */
-	__u8 what;  /* enum st_state */
-	__u8 lost;  /* DATA records of this connection lost since the last one, at most 255 */
+	__u16 err; /* errno of the socket (STATE, CONNECT) */
+	__u8 what; /* enum st_state */
+	__u8 lost; /* DATA records of this connection lost since the last one, at most 255 */
 	__u16 pad;
 };
 
@@ -109,15 +113,15 @@ struct st_rec {
 struct st_open {
 	__u8 local[16];
 	__u8 peer[16];
-	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
-	__u16 local_port;  /* host byte order */
-	__u16 peer_port;   /* host byte order */
-	__u8 role;	   /* enum st_role: who connected, when the kernel saw it */
-	__u8 protocol;	   /* IPPROTO_TCP, 0 for Unix */
-	__u32 netns;	   /* inode number */
+	__u16 family;	  /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port; /* host byte order */
+	__u16 peer_port;  /* host byte order */
+	__u8 role;	  /* enum st_role: who connected, when the kernel saw it */
+	__u8 protocol;	  /* IPPROTO_TCP, 0 for Unix */
+	__u32 netns;	  /* inode number */
 	__u32 pad;
-	__u64 peer_sock;   /* Unix: the peer socket's inode, else 0 */
-	__u8 path[48];	   /* Unix: bound path of the listening side, NUL padded */
+	__u64 peer_sock; /* Unix: the peer socket's inode, else 0 */
+	__u8 path[48];	 /* Unix: bound path of the listening side, NUL padded */
 };
 
 /*
@@ -139,29 +143,29 @@ struct st_slot_dir {
 struct st_slot {
 	__u64 conn_id; /* 0: free */
 	struct st_slot_dir dir[2];
-	__u64 sock;	    /* kernel address, an identity only */
-	__u64 req_ns;	    /* start of the exchange that is open, for the histograms */
+	__u64 sock;   /* kernel address, an identity only */
+	__u64 req_ns; /* start of the exchange that is open, for the histograms */
 	__u32 turn;
-	__u32 hist;	    /* index into the histogram array plus one; 0: none yet */
+	__u32 hist; /* index into the histogram array plus one; 0: none yet */
 	__u32 owner_tgid;
-	__u16 status;	    /* status class of the response under way */
-	__u8 last_dir;	    /* enum st_dir plus one; 0: no byte yet */
-	__u8 capturing;	    /* bit per direction: a head has begun and not ended */
-	__u8 flags;	    /* ST_SLOT_* */
-	__u8 lost;	    /* records lost since the last one delivered */
-	__u8 role;	    /* enum st_role */
-	__u8 mode;	    /* [user] enum st_mode */
-	__u8 proto;	    /* [user] protocol id, 0: not known */
-	__u8 user_role;	    /* [user] role by protocol */
-	__u8 tcp;	    /* 1: positions are sequence numbers */
-	__u8 role_known;    /* 1: a response told the role */
-	__u8 starts;	    /* 1: the turn's first bytes look like a message of HTTP */
-	__u32 seen;	    /* the last round in which the socket was found alive */
+	__u16 status;	 /* status class of the response under way */
+	__u8 last_dir;	 /* enum st_dir plus one; 0: no byte yet */
+	__u8 capturing;	 /* bit per direction: a head has begun and not ended */
+	__u8 flags;	 /* ST_SLOT_* */
+	__u8 lost;	 /* records lost since the last one delivered */
+	__u8 role;	 /* enum st_role */
+	__u8 mode;	 /* [user] enum st_mode */
+	__u8 proto;	 /* [user] protocol id, 0: not known */
+	__u8 user_role;	 /* [user] role by protocol */
+	__u8 tcp;	 /* 1: positions are sequence numbers */
+	__u8 role_known; /* 1: a response told the role */
+	__u8 starts;	 /* 1: the turn's first bytes look like a message of HTTP */
+	__u32 seen;	 /* the last round in which the socket was found alive */
 };
 
-#define ST_SLOT_OPENED 0x01  /* the OPEN record was delivered */
-#define ST_SLOT_CLOSED 0x02  /* the socket is gone; its CLOSED record may have been lost */
-#define ST_SLOT_ACTIVE 0x04  /* this side connected */
+#define ST_SLOT_OPENED 0x01 /* the OPEN record was delivered */
+#define ST_SLOT_CLOSED 0x02 /* the socket is gone; its CLOSED record may have been lost */
+#define ST_SLOT_ACTIVE 0x04 /* this side connected */
 
 /* Per-CPU counters; the names are those printed. Append only. */
 enum st_counter {
@@ -172,12 +176,12 @@ enum st_counter {
 	ST_C_STORAGE_FULL = 4, /* socket storage could not be made */
 	ST_C_UNREADABLE = 5,   /* payloads that could not be read */
 	ST_C_HEAD_TOO_LONG = 6,
-	ST_C_NO_PAYLOAD = 7,   /* receives whose buffer could not be attributed */
-	ST_C_HIST_FULL = 8,    /* exchanges without a histogram */
-	ST_C_HIST = 9,	       /* exchanges in the histograms */
-	ST_C_CONNS = 10,       /* connections seen */
-	ST_C_WAKEUPS = 11,     /* wake-ups sent to the reader */
-	ST_C_CALLS = 12,       /* data calls of traced processes */
+	ST_C_NO_PAYLOAD = 7, /* receives whose buffer could not be attributed */
+	ST_C_HIST_FULL = 8,  /* exchanges without a histogram */
+	ST_C_HIST = 9,	     /* exchanges in the histograms */
+	ST_C_CONNS = 10,     /* connections seen */
+	ST_C_WAKEUPS = 11,   /* wake-ups sent to the reader */
+	ST_C_CALLS = 12,     /* data calls of traced processes */
 	ST_C_MAX = 16
 };
 
@@ -192,7 +196,7 @@ struct st_cpu {
  * see st_hist_bucket() in BPF and user space. 4 x 32 octaves reach over an hour.
  */
 #define ST_HIST_BUCKETS 128u
-#define ST_HIST_SHIFT 10u /* the first octave starts at 2^10 ns */
+#define ST_HIST_SHIFT	10u /* the first octave starts at 2^10 ns */
 
 struct st_hist_key {
 	__u32 tgid;
@@ -220,12 +224,12 @@ enum st_sleep {
 
 /* State of the reader, shared. */
 struct st_ctl {
-	__u32 sleeping;	 /* [user] enum st_sleep */
-	__u32 stopping;	 /* [user] 1: capture nothing any more */
-	__u32 mode;	 /* [user] enum st_mode of new connections */
-	__u32 round;	 /* [user] numbers the walks over live sockets */
-	__u32 watching;	 /* [user] slots whose expect_end is set, or more */
-	__u32 ask_cnt;	 /* [user] slots in ask */
+	__u32 sleeping;	       /* [user] enum st_sleep */
+	__u32 stopping;	       /* [user] 1: capture nothing any more */
+	__u32 mode;	       /* [user] enum st_mode of new connections */
+	__u32 round;	       /* [user] numbers the walks over live sockets */
+	__u32 watching;	       /* [user] slots whose expect_end is set, or more */
+	__u32 ask_cnt;	       /* [user] slots in ask */
 	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
 };
 
@@ -238,10 +242,10 @@ struct st_bpf_config {
 	__u32 max_conns;   /* slots */
 	__u32 wait_decide; /* 1: unknown processes are captured until user space has decided */
 	__u32 tcp_send_end; /* the tracepoint that ends sends serves TCP too, not Unix sockets alone */
-	__u32 tcp_recv;	   /* the same of the receive tracepoint */
-	__u32 sys_needs;   /* bit per need that the system-call tracepoints serve */
-	__u32 timing;	   /* every connection stays in ST_MODE_TIMING: positions do not count */
-	__u16 ports[16];   /* --port: only these; host byte order, 0 ends the list */
+	__u32 tcp_recv;	    /* the same of the receive tracepoint */
+	__u32 sys_needs;    /* bit per need that the system-call tracepoints serve */
+	__u32 timing;	    /* every connection stays in ST_MODE_TIMING: positions do not count */
+	__u16 ports[16];    /* --port: only these; host byte order, 0 ends the list */
 };
 
 /* Values of the process map (tgid -> one byte). */

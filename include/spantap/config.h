@@ -46,18 +46,19 @@ struct st_config {
 	int output_cnt;
 	const char *captures[ST_CFG_LIST_MAX]; /* --capture; "header:NAME" */
 	int capture_cnt;
-	const char *filter;	 /* --filter EXPR */
-	uint64_t min_ns;	 /* -t: only spans at least this long */
-	uint64_t duration_ns;	 /* --duration: end after this; 0: never */
+	const char *filter;	      /* --filter EXPR */
+	uint64_t min_ns;	      /* -t: only spans at least this long */
+	uint64_t duration_ns;	      /* --duration: end after this; 0: never */
 	enum st_sampler_kind sampler; /* OTEL_TRACES_SAMPLER, --sample */
-	double sample_ratio;	 /* 1.0 */
-	const char *record;	 /* --record FILE */
-	const char *replay;	 /* replay FILE */
-	const char *rung;	 /* --rung NAME */
-	const char *service_name;    /* OTEL_SERVICE_NAME: for spans whose process has none of its own */
-	const char *resource_attrs;  /* OTEL_RESOURCE_ATTRIBUTES, raw */
-	bool disabled;		     /* OTEL_SDK_DISABLED */
-	bool json;		     /* check, list: --json */
+	double sample_ratio;	      /* 1.0 */
+	const char *record;	      /* --record FILE */
+	const char *replay;	      /* replay FILE */
+	const char *rung;	      /* --rung NAME */
+	const char
+		*service_name; /* OTEL_SERVICE_NAME: for spans whose process has none of its own */
+	const char *resource_attrs; /* OTEL_RESOURCE_ATTRIBUTES, raw */
+	bool disabled;		    /* OTEL_SDK_DISABLED */
+	bool json;		    /* check, list: --json */
 	bool quiet;
 	bool verbose;
 	/* sizes, for tests of losses too */

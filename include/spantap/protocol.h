@@ -25,22 +25,22 @@ struct st_conn_info {
 };
 
 #define ST_XCHG_PRIV 192
-#define ST_XCHG_MEM 832
+#define ST_XCHG_MEM  832
 
 /* A request and its response. Made by st_flow__open, gone with st_flow__close. */
 struct st_xchg {
 	struct st_xchg *next; /* opened later on the same connection */
 	uint64_t start_ns;    /* CLOCK_MONOTONIC: first byte of the request */
 	uint64_t conn_id;
-	uint64_t end_ns;      /* last byte of the response */
-	uint32_t turn;	      /* in which the request began */
-	uint32_t nth;	      /* request of that turn, from 0 */
+	uint64_t end_ns; /* last byte of the response */
+	uint32_t turn;	 /* in which the request began */
+	uint32_t nth;	 /* request of that turn, from 0 */
 	uint32_t tgid;
 	uint32_t tid;
-	uint8_t role; /* enum st_role */
-	bool answered;	 /* a final response has begun */
-	bool incomplete; /* bytes of it were not seen */
-	bool shown;	 /* as open, to the user */
+	uint8_t role;		  /* enum st_role */
+	bool answered;		  /* a final response has begun */
+	bool incomplete;	  /* bytes of it were not seen */
+	bool shown;		  /* as open, to the user */
 	struct st_str error_type; /* static text; empty: no error */
 	const struct st_conn_info *conn;
 	char *more; /* memory beyond mem, owned */
@@ -91,11 +91,13 @@ struct st_proto_ops {
 	 * side had to say is over, since the other side has begun to speak or the last chunk's end
 	 * was seen.
 	 */
-	void (*moved)(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over);
+	void (*moved)(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns,
+		      bool over);
 	/* No more bytes in this direction. */
 	void (*eof)(struct st_flow *f, enum st_dir dir, uint64_t time_ns);
 	/* Turns were lost; first_dir is the direction of the first one. Returns how many requests. */
-	uint32_t (*lost)(struct st_flow *f, uint32_t turns, enum st_dir first_dir, uint64_t time_ns);
+	uint32_t (*lost)(struct st_flow *f, uint32_t turns, enum st_dir first_dir,
+			 uint64_t time_ns);
 	/* The connection is gone: closes every open exchange with that error. */
 	void (*closed)(struct st_flow *f, uint64_t time_ns, struct st_str error_type);
 	/*
@@ -117,7 +119,7 @@ struct st_flow {
 	struct st_xchg *first; /* open exchanges, oldest first */
 	struct st_xchg *last;
 	uint32_t open_cnt;
-	uint8_t role; /* enum st_role by protocol; set by the parser */
+	uint8_t role;	 /* enum st_role by protocol; set by the parser */
 	uint8_t dir_req; /* enum st_dir of requests */
 };
 

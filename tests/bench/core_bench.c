@@ -27,7 +27,7 @@
 #include "export/batch.h"
 #include "spantap/keys.h"
 
-#define CONNS 16
+#define CONNS	    16
 #define BATCH_SPANS 512
 
 static struct {
@@ -68,7 +68,7 @@ void *realloc(void *p, size_t n)
 /* ---- the spans' way out ---- */
 
 #define STR(id, lit) {.key = ST_KEY(id), .type = ST_V_STR, .s = {(lit), sizeof(lit) - 1}}
-#define INT(id, v) {.key = ST_KEY(id), .type = ST_V_INT, .i = (v)}
+#define INT(id, v)   {.key = ST_KEY(id), .type = ST_V_INT, .i = (v)}
 
 static const struct st_attr res_attrs[] = {
 	STR(service_name, "shop"),
@@ -246,8 +246,9 @@ static struct st_core *new_core(const struct st_core_ops *ops, void *ctx)
 
 static void exchange(struct sim_sock *client, struct sim_sock *server, uint32_t i)
 {
-	static const char *const paths[] = {"/", "/index.html", "/orders/%u", "/api/v1/users/%u/cart",
-					    "/health", "/static/app.js", "/search?q=%u", "/pay"};
+	static const char *const paths[] = {
+		"/",	   "/index.html",    "/orders/%u",   "/api/v1/users/%u/cart",
+		"/health", "/static/app.js", "/search?q=%u", "/pay"};
 	char path[64], req[512], resp[512];
 
 	snprintf(path, sizeof(path), paths[i % 8], i);
@@ -255,11 +256,12 @@ static void exchange(struct sim_sock *client, struct sim_sock *server, uint32_t 
 		 "GET %s HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: curl/7.88.1\r\n"
 		 "Accept: */*\r\n\r\n",
 		 path);
-	snprintf(resp, sizeof(resp),
-		 "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Fri, 20 Nov 2026 10:00:00 GMT\r\n"
-		 "Content-Type: application/json\r\nContent-Length: 31\r\n"
-		 "Connection: keep-alive\r\n\r\n{\"id\": %10u, \"ok\": true}\n",
-		 i);
+	snprintf(
+		resp, sizeof(resp),
+		"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Fri, 20 Nov 2026 10:00:00 GMT\r\n"
+		"Content-Type: application/json\r\nContent-Length: 31\r\n"
+		"Connection: keep-alive\r\n\r\n{\"id\": %10u, \"ok\": true}\n",
+		i);
 	sim_puts(client, req);
 	sim_recv_all(server);
 	sim_sleep(server->sim, 10000);
@@ -377,8 +379,8 @@ struct result {
 };
 
 /* One round in a core that has seen some: connections, names and buffers stand. */
-static __attribute__((noinline)) struct result run_round(struct st_core *c, const struct tape *t, struct out *o,
-			       struct st_rec *room, int perf_fd)
+static __attribute__((noinline)) struct result
+run_round(struct st_core *c, const struct tape *t, struct out *o, struct st_rec *room, int perf_fd)
 {
 	struct result r = {.spans = o->spans, .bytes = o->bytes, .mallocs = mallocs};
 	uint64_t start_ns;
@@ -413,8 +415,7 @@ static int report(const struct result *best, const struct tape *t, uint64_t wors
 	       per_s, (double)best->ns / (double)best->spans, (double)t->cnt / opt.exchanges,
 	       (double)best->bytes / (double)best->spans);
 	if (best->insns)
-		printf("core: %.0f instructions each\n",
-		       (double)best->insns / (double)best->spans);
+		printf("core: %.0f instructions each\n", (double)best->insns / (double)best->spans);
 	else
 		printf("core: instructions are not counted here; callgrind with -c does\n");
 	printf("core: %llu allocations in the worst round of %u exchanges\n",
@@ -489,8 +490,7 @@ static void parse(int argc, char **argv)
 		else
 			usage();
 	}
-	if (!opt.exchanges || opt.exchanges > 1000000 || !opt.rounds ||
-	    opt.rounds > 100)
+	if (!opt.exchanges || opt.exchanges > 1000000 || !opt.rounds || opt.rounds > 100)
 		usage();
 	if (opt.plain)
 		opt.rounds = 1;

@@ -40,7 +40,8 @@ static uint64_t now_ns(void)
 static int connected(uint16_t port)
 {
 	static uint32_t turn;
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)}, from = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)},
+			   from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -62,7 +63,8 @@ static void request(int fd, const char *connection)
 	char buf[4096], *body;
 	size_t len = 0;
 	ssize_t n;
-	int sz = snprintf(buf, sizeof(buf), "GET /1k.txt HTTP/1.1\r\nHost: soak\r\nConnection: %s\r\n\r\n",
+	int sz = snprintf(buf, sizeof(buf),
+			  "GET /1k.txt HTTP/1.1\r\nHost: soak\r\nConnection: %s\r\n\r\n",
 			  connection);
 
 	cnt.requests++;
@@ -115,7 +117,8 @@ static void reap(int flags)
 
 static void sleep_until(uint64_t ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u),
+			     .tv_nsec = (long)(ns % 1000000000u)};
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
@@ -151,8 +154,8 @@ int main(int argc, char **argv)
 		sleep_until(start + (tick + 1) * (1000000000u / TICKS));
 	}
 	reap(0);
-	printf("processes=%lu connections=%lu requests=%lu failed=%lu behind_ms=%lu\n", cnt.processes,
-	       cnt.connections, cnt.requests, cnt.failed,
+	printf("processes=%lu connections=%lu requests=%lu failed=%lu behind_ms=%lu\n",
+	       cnt.processes, cnt.connections, cnt.requests, cnt.failed,
 	       (now_ns() - start - ticks * (1000000000u / TICKS)) / 1000000);
 	return cnt.failed ? 1 : 0;
 }

@@ -21,7 +21,7 @@
 enum bed_reader {
 	BED_EAGER, /* after each call */
 	BED_LAZY,  /* at the end of the script only */
-	BED_NEVER_TOLD, /* after each call, but no slot ever tells an end */
+	BED_NEVER_TOLD, /* after each call, but no end is ever told */
 	BED_READERS
 };
 
@@ -129,8 +129,7 @@ static inline void bed_on_expect(void *ctx, uint32_t slot, uint64_t conn_id, enu
 {
 	struct bed *b = ctx;
 
-	if (b->reader != BED_NEVER_TOLD)
-		sim_on_expect(b->sim, slot, conn_id, dir, end, turn);
+	sim_on_expect(b->sim, slot, conn_id, dir, end, turn);
 }
 
 static inline void bed_on_mode(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mode,
@@ -177,6 +176,10 @@ static inline void bed_rec(void *ctx, const struct st_rec *r)
 {
 	struct bed *b = ctx;
 
+	if (b->reader == BED_NEVER_TOLD && r->kind == ST_REC_END)
+		return;
+	if (getenv("DBGR"))
+		printf("   rec k%d slot %u dir %d turn %u%s%s pos %llx opp %llx len %u call %u lost %u what %d '%.*s'\n", r->kind, r->slot, r->dir, r->turn, r->flags & 1 ? " TURN":"", r->flags & 2 ? " CONT":"", (unsigned long long)r->pos, (unsigned long long)r->opp_pos, r->len, r->call_len, r->lost, r->what, r->kind == 1 ? r->len > 40 ? 40 : r->len : 0, (const char *)(r + 1));
 	if (b->tap)
 		b->tap(b, r);
 	else

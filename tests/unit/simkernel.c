@@ -21,6 +21,7 @@ struct sim *sim_new(uint32_t slot_cnt)
 	s->slots = must(calloc(slot_cnt, sizeof(*s->slots)));
 	s->free_slots = must(calloc(slot_cnt, sizeof(*s->free_slots)));
 	s->told = must(calloc(SIM_TOLD_MAX, sizeof(*s->told)));
+	s->watch = must(calloc(SIM_WATCH_MAX, sizeof(*s->watch)));
 	while (s->free_cnt < slot_cnt) {
 		s->free_slots[s->free_cnt] = slot_cnt - 1 - s->free_cnt;
 		s->free_cnt++;
@@ -36,6 +37,7 @@ void sim_free(struct sim *s)
 	free(s->slots);
 	free(s->free_slots);
 	free(s->told);
+	free(s->watch);
 	st_buf__free(&s->queue);
 	free(s);
 }
@@ -301,6 +303,8 @@ static bool chunk(struct sim_call *c, const uint8_t *from, size_t len, uint32_t 
 	r->len = (uint16_t)n;
 	if (!c->off)
 		c->now = r->time_ns;
+	if (!c->off && c->turn)
+		c->s->starts = n >= 16 && starts_message(word_at(p));
 	if (n)
 		after_chunk(c, r, p, n, cap);
 	else
@@ -379,6 +383,33 @@ static bool turn_begins(struct st_slot *s, uint8_t dir)
 	return true;
 }
 
+static bool tail_ends_chunks(uint64_t tail)
+{
+	uint8_t before = (uint8_t)(tail >> 16);
+
+	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
+}
+
+/* Of the last buffer, as the call names it: more than a receive filled, and what was announced. */
+static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
+{
+	const uint8_t *p;
+	size_t len;
+
+	if (!c->segs || (c->segs > 1 && c->dir == ST_RX))
+		return;
+	p = c->seg[c->segs - 1];
+	len = c->seg_len[c->segs - 1];
+	if (c->segs == 1 && len > c->bytes)
+		len = c->bytes;
+	p += len;
+	if (len >= 8)
+		d->tail = word_at(p - 8);
+	else
+		for (const uint8_t *q = p - len; q < p; q++)
+			d->tail = d->tail >> 8 | (uint64_t)*q << 56;
+}
+
 static bool same_turn_wanted(struct sim_call *c)
 {
 	struct st_slot *s = c->s;
@@ -389,16 +420,21 @@ static bool same_turn_wanted(struct sim_call *c)
 		return d->head_len < ST_HEAD_MAX || !s->proto;
 	if (d->expect_end > c->pos) {
 		s->capturing &= (uint8_t)~bit;
+		keep_tail(c, d);
 		return false;
 	}
 	if (s->capturing & bit) {
-		if (d->head_len < (s->proto ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
+		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
 			return true;
 		s->capturing &= (uint8_t)~bit;
 		return false;
 	}
-	if (!c->segs || !peek_starts(c))
+	if (!c->segs)
 		return false;
+	if (!peek_starts(c)) {
+		keep_tail(c, d);
+		return false;
+	}
 	s->capturing |= bit;
 	d->head_len = 0;
 	d->tail = 0;
@@ -425,8 +461,14 @@ static void accepted_to(struct sim_sock *k, struct st_slot *sl, uint8_t dir, uin
 {
 	struct st_slot_dir *d = &sl->dir[dir];
 
+	uint64_t expected = d->expect_end;
+
 	d->pos = end;
-	if (d->expect_end && end >= d->expect_end)
+	if (!expected)
+		return;
+	if (expected == ST_EXPECT_CHUNKED
+		    ? tail_ends_chunks(d->tail) && (dir == ST_RX || end == d->call_end)
+		    : end >= expected)
 		end_send(k, sl, dir);
 }
 
@@ -436,7 +478,9 @@ static bool look_needed(const struct sim_call *c)
 {
 	if (c->s->mode == ST_MODE_OFF)
 		return false;
-	return c->turn || c->s->mode == ST_MODE_EVERY || c->s->dir[c->dir].expect_end <= c->pos;
+	return c->turn || c->s->mode == ST_MODE_EVERY ||
+	       c->s->dir[c->dir].expect_end <= c->pos ||
+	       c->s->dir[c->dir].expect_end == ST_EXPECT_CHUNKED;
 }
 
 static void call_run(struct sim_call *c)
@@ -458,7 +502,6 @@ static void send_enter(struct sim_call *c, size_t left)
 	struct st_slot_dir *d = &c->s->dir[ST_TX];
 	uint64_t pos = pos_extend(d->pos, c->k->write_seq);
 
-	c->k->sending = true;
 	if (d->call_end == pos + left) {
 		d->time_ns = c->k->sim->now_ns;
 		return;
@@ -484,6 +527,7 @@ static void moved(struct sim_call *c, uint32_t bytes)
 	if (k->tcp) {
 		copied -= k->rcv_shut && copied == k->rcv_nxt;
 		end = pos_extend(d->pos, copied);
+		c->s->dir[ST_TX].pos = pos_extend(c->s->dir[ST_TX].pos, k->write_seq);
 	}
 	c->bytes = bytes;
 	c->pos = end - bytes;
@@ -562,9 +606,8 @@ void sim_send_end(struct sim_sock *k, size_t accepted)
 		return;
 	}
 	sl = k->traced ? conn_find(k) : NULL;
-	if (!sl || !k->sending)
+	if (!sl || !k->sim->watching)
 		return;
-	k->sending = false;
 	accepted_to(k, sl, ST_TX, pos_extend(sl->dir[ST_TX].pos, k->write_seq));
 }
 
@@ -605,8 +648,12 @@ static size_t receive(struct sim_sock *k, size_t len, bool readable)
 
 	if (len > left)
 		len = left;
-	if (!len)
+	if (!len) {
+		/* The end of the file takes the FIN. */
+		if (k->rcv_shut)
+			k->copied_seq = k->rcv_nxt;
 		return 0;
+	}
 	k->in_off += len;
 	k->copied_seq += (uint32_t)len;
 	/* A FIN behind the last byte is taken by the same call (tcp_recvmsg_locked). */
@@ -640,6 +687,19 @@ size_t sim_recv_blind(struct sim_sock *k, size_t len)
 
 /* ---- state.h ---- */
 
+static void state_positions(struct sim_sock *k, struct st_slot *sl, struct st_rec *r)
+{
+	uint32_t next = k->rcv_nxt - 1;
+
+	sl->dir[ST_TX].pos = pos_extend(sl->dir[ST_TX].pos, k->write_seq);
+	r->pos = sl->dir[r->dir].pos;
+	r->opp_pos = sl->dir[!r->dir].pos;
+	if (r->what != ST_STATE_PEER_FIN)
+		return;
+	r->call_len = (int32_t)(next - k->copied_seq) > 0 ? next - k->copied_seq : 0;
+	r->pos = pos_extend(r->pos, k->copied_seq);
+}
+
 static void state_send(struct sim_sock *k, struct st_slot *sl, uint8_t what, uint16_t err)
 {
 	struct st_rec *r = reserve(k, k->sim, ST_REC_STATE, 0);
@@ -653,9 +713,8 @@ static void state_send(struct sim_sock *k, struct st_slot *sl, uint8_t what, uin
 	r->err = err;
 	r->turn = sl->turn;
 	r->dir = what == ST_STATE_PEER_FIN ? ST_RX : ST_TX;
-	r->pos = sl->dir[r->dir].pos;
 	r->last_ns = sl->dir[r->dir].time_ns;
-	r->opp_pos = sl->dir[!r->dir].pos;
+	state_positions(k, sl, r);
 	r->opp_time_ns = sl->dir[!r->dir].time_ns;
 	r->lost = sl->lost;
 	if (k->exiting)
@@ -685,7 +744,6 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 		state_send(k, sl, ST_STATE_OWN_FIN, err);
 		break;
 	case SIM_CLOSED:
-		sl->dir[ST_TX].pos = pos_extend(sl->dir[ST_TX].pos, k->write_seq);
 		if (old == SIM_SYN_SENT)
 			open_send(k, sl, ST_REC_CONNECT, err);
 		sl->flags |= ST_SLOT_CLOSED;
@@ -728,8 +786,6 @@ static void got_fin(struct sim_sock *k)
 {
 	k->rcv_shut = true;
 	k->rcv_nxt++;
-	if (k->in_off == k->in.len)
-		k->copied_seq = k->rcv_nxt;
 	if (k->state == SIM_ESTABLISHED) {
 		set_state(k, SIM_CLOSE_WAIT, 0);
 		return;

@@ -17,6 +17,7 @@
 #define SIM_SEGS_MAX 8
 #define SIM_CPUS 4
 #define SIM_TOLD_MAX 1024u
+#define SIM_WATCH_MAX 4096u
 #define SIM_T0 1000000000000ULL /* CLOCK_MONOTONIC when a simulation begins */
 
 enum sim_tcp {
@@ -43,7 +44,6 @@ struct sim_sock {
 	struct sim_sock *peer;
 	bool traced;	 /* its process is wanted */
 	bool tcp;	 /* else a Unix stream socket */
-	bool sending;	 /* a send call is under way */
 	bool exiting;	 /* its process is ending */
 	bool rcv_shut;	 /* a FIN came */
 	uint8_t state;	 /* enum sim_tcp */
@@ -59,6 +59,13 @@ struct sim_sock {
 	size_t send_len;
 };
 
+/* struct watch of user/pipeline.c */
+struct sim_watch {
+	uint64_t conn_id, end;
+	uint32_t slot, turn;
+	uint8_t dir;
+};
+
 struct sim {
 	uint64_t now_ns;
 	uint32_t cpu; /* where the next calls run */
@@ -70,6 +77,9 @@ struct sim {
 	struct st_buf queue;  /* records, payload areas aligned to 8 */
 	struct st_rec *told;  /* ends that the slots told */
 	uint32_t told_cnt;
+	struct sim_watch *watch;
+	uint32_t watch_cnt;
+	bool watching; /* st_ctl.watching */
 	uint32_t conn_cnt;
 	uint8_t mode; /* enum st_mode of new connections */
 	/* Shall the ring refuse this record? NULL: never. */
@@ -135,7 +145,7 @@ void sim_on_gone(struct sim *s, uint32_t slot, uint64_t conn_id);
  */
 typedef void (*sim_rec_fn)(void *ctx, const struct st_rec *rec);
 void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx);
-/* Ends that slots told since the last call (after st_core__settle). */
+/* After st_core__settle: looks at the slots whose ends are awaited, and tells those reached. */
 void sim_drain_told(struct sim *s, sim_rec_fn fn, void *ctx);
 /* Closed slots whose record was refused: user/sweep.c. */
 void sim_sweep(struct sim *s, sim_rec_fn fn, void *ctx);

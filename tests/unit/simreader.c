@@ -19,33 +19,83 @@ void sim_on_expect(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_dir d
 		   uint32_t turn)
 {
 	struct st_slot *sl = slot_of(s, slot, conn_id);
-	struct st_slot_dir *d;
-	bool over;
 
-	if (!sl || sl->turn != turn)
+	if (!sl || sl->turn != turn || s->watch_cnt == SIM_WATCH_MAX)
 		return;
-	d = &sl->dir[dir];
-	d->expect_end = end;
-	if (end == ST_EXPECT_CHUNKED)
-		over = is_last_chunk(d->tail) &&
-		       !((const struct sim_sock *)(uintptr_t)sl->sock)->sending;
-	else
-		over = d->pos >= end;
-	if (!over)
-		return;
-	d->expect_end = 0;
+	sl->dir[dir].expect_end = end;
+	s->watch[s->watch_cnt++] = (struct sim_watch){conn_id, end, slot, turn, (uint8_t)dir};
+}
+
+static void tell_end(struct sim *s, const struct sim_watch *w, const struct st_slot_dir *d)
+{
 	if (s->told_cnt == SIM_TOLD_MAX)
 		return;
 	s->told[s->told_cnt++] = (struct st_rec){
 		.time_ns = s->now_ns,
-		.conn_id = conn_id,
+		.conn_id = w->conn_id,
 		.pos = d->pos,
 		.last_ns = d->time_ns,
-		.slot = slot,
-		.turn = turn,
+		.slot = w->slot,
+		.turn = w->turn,
 		.kind = ST_REC_END,
-		.dir = (uint8_t)dir,
+		.dir = w->dir,
 	};
+}
+
+/* The program `ask`. */
+static void ask_position(struct st_slot *sl)
+{
+	const struct sim_sock *k = (const struct sim_sock *)(uintptr_t)sl->sock;
+	uint64_t known = sl->dir[ST_TX].pos, end;
+
+	if (!sl->tcp || (sl->flags & ST_SLOT_CLOSED))
+		return;
+	end = known + (uint64_t)(int64_t)(int32_t)(k->write_seq - (uint32_t)known);
+	if (end > known)
+		sl->dir[ST_TX].pos = end;
+}
+
+static bool watch_over(struct sim *s, const struct sim_watch *w)
+{
+	struct st_slot *sl = slot_of(s, w->slot, w->conn_id);
+	struct st_slot_dir *d;
+	bool over;
+
+	if (!sl)
+		return true;
+	d = &sl->dir[w->dir];
+	if (w->end == ST_EXPECT_CHUNKED)
+		over = is_last_chunk(d->tail) && (w->dir == ST_RX || d->pos == d->call_end);
+	else
+		over = d->pos >= w->end;
+	if (sl->turn != w->turn) {
+		d->expect_end = 0;
+		return true;
+	}
+	if (!d->expect_end)
+		return true;
+	if (!over)
+		return false;
+	d->expect_end = 0;
+	tell_end(s, w, d);
+	return true;
+}
+
+static void watch_all(struct sim *s)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->watch_cnt; i++) {
+		struct st_slot *sl = slot_of(s, s->watch[i].slot, s->watch[i].conn_id);
+
+		if (sl && s->watch[i].dir == ST_TX)
+			ask_position(sl);
+	}
+	for (uint32_t i = 0; i < s->watch_cnt; i++)
+		if (!watch_over(s, &s->watch[i]))
+			s->watch[kept++] = s->watch[i];
+	s->watch_cnt = kept;
+	s->watching = kept > 0;
 }
 
 void sim_on_mode(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto)
@@ -83,6 +133,7 @@ void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx)
 
 void sim_drain_told(struct sim *s, sim_rec_fn fn, void *ctx)
 {
+	watch_all(s);
 	for (uint32_t i = 0; i < s->told_cnt; i++)
 		fn(ctx, &s->told[i]);
 	s->told_cnt = 0;

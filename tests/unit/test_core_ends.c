@@ -6,7 +6,7 @@
 #include "core_bed.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
-#define OK(len) "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
+#define OK(len)	  "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
 
 static void each_reader(void (*run)(struct bed *b))
 {
@@ -287,7 +287,8 @@ static void open_requests_are_told_once_run(struct bed *b)
 	assert_int_equal(st_core__each_open(b->core, SIM_T0, true, on_open_request, &s), 0);
 	assert_int_equal(st_core__each_open(b->core, b->sim->now_ns, true, on_open_request, &s), 2);
 	assert_int_equal(st_core__each_open(b->core, b->sim->now_ns, true, on_open_request, &s), 0);
-	assert_int_equal(st_core__each_open(b->core, b->sim->now_ns, false, on_open_request, &s), 2);
+	assert_int_equal(st_core__each_open(b->core, b->sim->now_ns, false, on_open_request, &s),
+			 2);
 	assert_int_equal(s.cnt, 4);
 	assert_string_equal(s.path, "/hang/17");
 	bed_end(b);
@@ -347,7 +348,9 @@ static void connect_fails(void **state)
 	static const struct {
 		uint16_t err;
 		const char *type;
-	} rows[] = {{ECONNREFUSED, "ECONNREFUSED"}, {ETIMEDOUT, "ETIMEDOUT"}, {EACCES, "connect_failed"}};
+	} rows[] = {{ECONNREFUSED, "ECONNREFUSED"},
+		    {ETIMEDOUT, "ETIMEDOUT"},
+		    {EACCES, "connect_failed"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -375,7 +378,8 @@ static void status_errors_run(struct bed *b)
 		char req[64], resp[64];
 
 		snprintf(req, sizeof(req), "GET /s%d HTTP/1.1\r\nHost: a\r\n\r\n", codes[i]);
-		snprintf(resp, sizeof(resp), "HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n", codes[i]);
+		snprintf(resp, sizeof(resp), "HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n",
+			 codes[i]);
 		ask(b, req);
 		sim_puts(&b->s, resp);
 		bed_step(b, MS);

@@ -6,7 +6,7 @@
 #include "core_bed.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
-#define OK(len) "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
+#define OK(len)	  "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
 
 static void each_reader(void (*run)(struct bed *b))
 {
@@ -371,13 +371,20 @@ static void http10(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_exchange),	       cmocka_unit_test(keep_alive),
-		cmocka_unit_test(pipelined_in_one_call), cmocka_unit_test(pipelined_in_several),
-		cmocka_unit_test(chunked_whole),       cmocka_unit_test(chunked_blind),
-		cmocka_unit_test(chunked_request),     cmocka_unit_test(no_bodies),
-		cmocka_unit_test(continued),	       cmocka_unit_test(upgraded),
-		cmocka_unit_test(tunnelled),	       cmocka_unit_test(tunnel_refused),
-		cmocka_unit_test(forms),	       cmocka_unit_test(http10),
+		cmocka_unit_test(one_exchange),
+		cmocka_unit_test(keep_alive),
+		cmocka_unit_test(pipelined_in_one_call),
+		cmocka_unit_test(pipelined_in_several),
+		cmocka_unit_test(chunked_whole),
+		cmocka_unit_test(chunked_blind),
+		cmocka_unit_test(chunked_request),
+		cmocka_unit_test(no_bodies),
+		cmocka_unit_test(continued),
+		cmocka_unit_test(upgraded),
+		cmocka_unit_test(tunnelled),
+		cmocka_unit_test(tunnel_refused),
+		cmocka_unit_test(forms),
+		cmocka_unit_test(http10),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

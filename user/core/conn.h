@@ -7,8 +7,8 @@
 #include "lib/route.h"
 #include "lib/buf.h"
 
-#define ST_KEEP_MAX (ST_HEAD_MAX + 4096u)
-#define ST_PIPELINE_MAX 256u
+#define ST_KEEP_MAX	 (ST_HEAD_MAX + 4096u)
+#define ST_PIPELINE_MAX	 256u
 #define ST_UNKNOWN_TURNS 6u
 
 struct st_stream {
@@ -31,8 +31,8 @@ struct st_conn {
 	uint8_t unknown_turns;
 	bool off;
 	bool headless; /* the beginning of this turn was lost: no protocol is looked for in it */
-	bool whole; /* seen from its first byte on: it was made while we watched */
-	bool exiting;	      /* its process closed it by ending */
+	bool whole;    /* seen from its first byte on: it was made while we watched */
+	bool exiting;  /* its process closed it by ending */
 	uint64_t peer_fin_ns; /* 0: none yet */
 	struct st_stream stream[2];
 	/* a body whose end is awaited */
@@ -60,7 +60,7 @@ struct st_core {
 		struct st_names *names;
 		uint32_t generation;
 	} names[ST_NAMES_RESOURCES]; /* by resource index */
-	struct st_span span; /* the one being made */
+	struct st_span span;	     /* the one being made */
 	char name[ST_ROUTE_MAX + 64];
 };
 
@@ -74,7 +74,8 @@ void st_conn__count_lost(struct st_conn *n);
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
 /* Bytes from pos on moved that no hook could read. */
 void st_stream__unseen(struct st_conn *n, enum st_dir dir, uint64_t pos);
-void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over);
+void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns,
+		      bool over);
 void st_stream__reset(struct st_stream *s);
 
 /* xchg.c */

@@ -123,7 +123,7 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	n->last_dir = rec->dir;
 	if (rec->flags & ST_F_TURN) {
 		n->headless = false;
-		st_stream__moved(n, (enum st_dir)!dir, rec->opp_pos, rec->opp_time_ns, true);
+		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, true);
 		n->await_end = 0;
 	}
 	if (!(rec->flags & ST_F_CONT) && rec->last_ns)
@@ -177,7 +177,8 @@ static void on_closed(struct st_conn *n, const struct st_rec *rec)
 
 	if (n->flow.ops && n->peer_fin_ns)
 		n->flow.ops->eof(&n->flow, ST_RX,
-				 rec->opp_time_ns > n->peer_fin_ns ? rec->opp_time_ns : n->peer_fin_ns);
+				 rec->opp_time_ns > n->peer_fin_ns ? rec->opp_time_ns
+								   : n->peer_fin_ns);
 	if (n->flow.ops)
 		n->flow.ops->closed(&n->flow, rec->time_ns, close_reason(n, rec));
 	st_conn__drop(n);
@@ -200,7 +201,7 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 		return;
 	count_turns(n, rec);
 	if (rec->opp_time_ns)
-		st_stream__moved(n, (enum st_dir)!dir, rec->opp_pos, rec->opp_time_ns, false);
+		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, false);
 	if (rec->last_ns)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
 	if (rec->what == ST_STATE_CLOSED) {

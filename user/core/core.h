@@ -32,10 +32,10 @@ struct st_core_ops {
 struct st_core_config {
 	struct st_core_ops ops;
 	void *ctx;
-	uint32_t max_conns; /* slots */
-	uint32_t max_xchgs; /* open exchanges in all; 0: 65,536 */
-	uint32_t max_names; /* span names a service; 0: 1,000 */
-	uint64_t id_key[2]; /* random, fixed for a recording: span and trace ids derive from it */
+	uint32_t max_conns;   /* slots */
+	uint32_t max_xchgs;   /* open exchanges in all; 0: 65,536 */
+	uint32_t max_names;   /* span names a service; 0: 1,000 */
+	uint64_t id_key[2];   /* random, fixed for a recording: span and trace ids derive from it */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
 };
 

@@ -33,7 +33,8 @@ static void set_ids(const struct st_core *c, struct st_span *s, uint64_t conn_id
 	memcpy(s->trace_id + 8, &lo, 8);
 }
 
-static void begin(struct st_core *c, uint32_t tgid, uint64_t start_ns, uint64_t end_ns, uint8_t role)
+static void begin(struct st_core *c, uint32_t tgid, uint64_t start_ns, uint64_t end_ns,
+		  uint8_t role)
 {
 	struct st_span *s = &c->span;
 

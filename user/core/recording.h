@@ -11,7 +11,7 @@
 #include "spantap/abi.h"
 #include "spantap/bytes.h"
 
-#define ST_RECORDING_VERSION 1u
+#define ST_RECORDING_VERSION   1u
 #define ST_RECORDING_BLOCK_MAX (256u << 10)
 
 enum st_item_type {
@@ -50,7 +50,7 @@ int st_recording__put_block(struct st_buf *out, struct st_buf *body);
 struct st_recording {
 	const uint8_t *p;
 	size_t len;
-	size_t off;	   /* where reading stands, or where the fault is */
+	size_t off; /* where reading stands, or where the fault is */
 	size_t block_end;
 	bool truncated; /* the last block is not whole */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #include "core/sample.h"
 
-#define RANDOM_BITS 56 /* W3C Trace Context level 2: the right-most seven bytes are random */
+#define RANDOM_BITS  56 /* W3C Trace Context level 2: the right-most seven bytes are random */
 #define FLAG_SAMPLED 1u
 
 static uint64_t threshold_of(double ratio)

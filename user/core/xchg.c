@@ -4,7 +4,7 @@
 #include "core/conn.h"
 
 #define KEEP_XCHGS 1024u
-#define MORE_MAX 65536u
+#define MORE_MAX   65536u
 
 static struct st_str keep_more(struct st_xchg *x, struct st_str s)
 {

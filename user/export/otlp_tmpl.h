@@ -15,13 +15,13 @@
 #define ST_OTLP_TMPL_SZ	   720u
 
 /* Bytes of fields 1 and 2 (trace_id, span_id), and of 7 and 8 (the times). */
-#define ST_OTLP_IDS_SZ	 (2 + 16 + 2 + 8)
-#define ST_OTLP_TIMES_SZ (2 * 9)
+#define ST_OTLP_IDS_SZ	   (2 + 16 + 2 + 8)
+#define ST_OTLP_TIMES_SZ   (2 * 9)
 
 struct st_otlp_tmpl {
-	uint64_t id; /* 0: none */
-	uint16_t mid;  /* bytes of name and kind */
-	uint16_t tail; /* bytes behind the times */
+	uint64_t id;			/* 0: none */
+	uint16_t mid;			/* bytes of name and kind */
+	uint16_t tail;			/* bytes behind the times */
 	uint8_t bytes[ST_OTLP_TMPL_SZ]; /* mid, then tail */
 };
 

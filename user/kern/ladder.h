@@ -33,7 +33,7 @@ struct st_hook {
 	enum st_need need;
 	enum st_rung rung;
 	const char *progs[4]; /* NULL-terminated; all must attach, unless `any` */
-	bool any;	      /* it is enough that one of them attaches (others do not exist here) */
+	bool any; /* it is enough that one of them attaches (others do not exist here) */
 };
 
 extern const struct st_hook st_hooks[];

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FULL_MAX 64u /* listeners that are full at the same time */
+#define FULL_MAX	 64u /* listeners that are full at the same time */
 #define TCP_LISTEN_STATE 10u /* include/net/tcp_states.h */
 
 struct full {

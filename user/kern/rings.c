@@ -16,8 +16,8 @@ struct ring {
 	volatile unsigned long *consumer;
 	const volatile unsigned long *producer;
 	const uint8_t *data;
-	unsigned long pos;  /* of the next record */
-	unsigned long end;  /* producer's position when the round began */
+	unsigned long pos;   /* of the next record */
+	unsigned long end;   /* producer's position when the round began */
 	unsigned long given; /* consumer position as last stored */
 };
 

@@ -16,7 +16,7 @@
 #include "lib/log.h"
 
 #define DEFAULT_CONNS 16384u
-#define HIST_MAX 256u
+#define HIST_MAX      256u
 
 struct st_tracer {
 	struct st_plan *plan;
@@ -149,7 +149,8 @@ static int make_rings(struct st_tracer *t, bool *online)
 	for (uint32_t i = 0; i < t->ring_cnt; i++) {
 		if (!online[i])
 			continue;
-		t->ring_fd[i] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "st_ring", 0, 0, t->ring_sz, NULL);
+		t->ring_fd[i] =
+			bpf_map_create(BPF_MAP_TYPE_RINGBUF, "st_ring", 0, 0, t->ring_sz, NULL);
 		if (t->ring_fd[i] < 0) {
 			int err = -errno;
 

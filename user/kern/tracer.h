@@ -9,11 +9,11 @@
 struct st_tracer;
 
 struct st_tracer_config {
-	bool all;	      /* every process */
-	bool follow;	      /* children of traced processes too */
-	bool wait_decide;     /* capture unknown processes until st_tracer__set_proc was called */
-	bool timing_only;     /* connections begin in ST_MODE_TIMING */
-	int rung;	      /* force this enum st_rung; -1: the best of each need */
+	bool all;	       /* every process */
+	bool follow;	       /* children of traced processes too */
+	bool wait_decide;      /* capture unknown processes until st_tracer__set_proc was called */
+	bool timing_only;      /* connections begin in ST_MODE_TIMING */
+	int rung;	       /* force this enum st_rung; -1: the best of each need */
 	const uint16_t *ports; /* at most 16, host byte order */
 	int port_cnt;
 	uint32_t ring_sz;   /* bytes, power of two; 0: by the number of CPUs */
@@ -22,7 +22,7 @@ struct st_tracer_config {
 
 /* Which hook serves a need, and why the better ones do not. */
 struct st_tracer_need {
-	int rung; /* enum st_rung, -1: none */
+	int rung;		   /* enum st_rung, -1: none */
 	char why[ST_RUNG_CNT][96]; /* per rung that was tried and refused */
 };
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define ST_NSEC_PER_SEC 1000000000ULL
+#define ST_NSEC_PER_SEC	 1000000000ULL
 #define ST_NSEC_PER_MSEC 1000000ULL
 
 static inline uint64_t st_clock__ns(clockid_t id)

@@ -21,8 +21,8 @@ void st_log(enum st_log_level level, const char *fmt, ...) __attribute__((format
 void st_vlog(enum st_log_level level, const char *fmt, va_list ap);
 
 #define st_error(...) st_log(ST_LOG_ERROR, __VA_ARGS__)
-#define st_warn(...) st_log(ST_LOG_WARN, __VA_ARGS__)
-#define st_info(...) st_log(ST_LOG_INFO, __VA_ARGS__)
+#define st_warn(...)  st_log(ST_LOG_WARN, __VA_ARGS__)
+#define st_info(...)  st_log(ST_LOG_INFO, __VA_ARGS__)
 #define st_debug(...) st_log(ST_LOG_DEBUG, __VA_ARGS__)
 
 #endif

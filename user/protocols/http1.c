@@ -31,8 +31,8 @@ struct http1 {
 	bool absorb;	     /* the next response's request was counted as lost */
 	bool begun;	     /* a request was seen */
 	bool paired;	     /* a response was seen to answer a request: the directions are right */
-	bool overlaps;	     /* a request turn began before all requests of earlier ones were answered */
-	bool unsure;	     /* bytes of such a connection were lost: nothing tells what answers what */
+	bool overlaps; /* a request turn began before all requests of earlier ones were answered */
+	bool unsure;   /* bytes of such a connection were lost: nothing tells what answers what */
 };
 
 /* Of a body whose framing was not seen. */
@@ -241,8 +241,7 @@ static uint64_t response_body(struct st_flow *f, enum st_dir dir, const struct s
 
 static bool switches(struct st_xchg *x, const struct st_http1_head *head)
 {
-	return head->status == 101 ||
-	       (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
+	return head->status == 101 || (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
 }
 
 /*
@@ -508,13 +507,13 @@ static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir
 		st->half[d] = (struct half){.last = st->half[d].last};
 	st->unsure = st->unsure || st->overlaps;
 	/* A response whose request was among the lost ones is no loss of its own. */
-	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir)!first_dir);
+	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir) !first_dir);
 	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
 }
 
 static void on_closed(struct st_flow *f, uint64_t time_ns, struct st_str error_type)
 {
-	on_eof(f, (enum st_dir)!f->dir_req, time_ns);
+	on_eof(f, (enum st_dir) !f->dir_req, time_ns);
 	close_all(f, time_ns, error_type, false);
 }
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /* Two sizes are kept for reuse; longer heads are rare enough for malloc. */
-#define ROOM_S 512u
-#define ROOM_M 2048u
+#define ROOM_S	 512u
+#define ROOM_M	 2048u
 #define FREE_MAX 512u
 
 static struct {

@@ -11,7 +11,7 @@
 #include "spantap/span.h"
 
 #define ST_HTTP1_TMPL_ATTRS 24
-#define ST_HTTP1_TMPL_TEXT 768
+#define ST_HTTP1_TMPL_TEXT  768
 
 /*
  * What a span looks like that this request's head and that response's head made, ids and times
@@ -33,18 +33,19 @@ struct st_http1_tmpl {
 
 struct st_http1_kept {
 	uint32_t refs;
-	uint32_t len;	/* bytes of the head */
-	uint32_t room;	/* capacity of bytes */
-	uint32_t hits;	/* times that the same bytes came again */
-	uint64_t serial; /* never the same for two heads */
-	struct st_http1_head head; /* its slices lie in bytes */
+	uint32_t len;		    /* bytes of the head */
+	uint32_t room;		    /* capacity of bytes */
+	uint32_t hits;		    /* times that the same bytes came again */
+	uint64_t serial;	    /* never the same for two heads */
+	struct st_http1_head head;  /* its slices lie in bytes */
 	struct st_http1_tmpl *tmpl; /* owned; NULL: none yet */
 	struct st_http1_kept *next; /* free ones */
 	char bytes[];
 };
 
 /* Do these bytes begin with the very head that is kept? */
-static inline bool st_http1_kept__match(const struct st_http1_kept *k, const uint8_t *p, uint32_t len)
+static inline bool st_http1_kept__match(const struct st_http1_kept *k, const uint8_t *p,
+					uint32_t len)
 {
 	return k && len >= k->len && !memcmp(p, k->bytes, k->len);
 }

@@ -130,7 +130,8 @@ static struct st_str make_name(struct st_span *s, const struct st_http1_head *h,
 	route = out.name + n;
 	n += st_route__template(path, route, &replaced);
 	if (replaced)
-		st_span_str(s, ST_KEY(spantap_route), st_str(route, (size_t)(out.name + n - route)));
+		st_span_str(s, ST_KEY(spantap_route),
+			    st_str(route, (size_t)(out.name + n - route)));
 	/* When the service has too many names: the method and a star, which stay few. */
 	if (st_str_eq(method, ST_STR("GET")))
 		*fallback = ST_STR("GET /*");

@@ -20,16 +20,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNS_MAX 1024
+#define CONNS_MAX   1024
 #define HEAD_SZ_MAX 8192
 
 struct conn {
 	int fd;
-	uint32_t request;	/* number of the request on its way */
+	uint32_t request; /* number of the request on its way */
 	uint64_t start_ns;
-	size_t head_sz;		/* bytes of the answer's head so far */
-	int64_t body_left_sz;	/* -1 while the head is incomplete */
-	int last;		/* the server closes after this answer */
+	size_t head_sz;	      /* bytes of the answer's head so far */
+	int64_t body_left_sz; /* -1 while the head is incomplete */
+	int last;	      /* the server closes after this answer */
 	char head[HEAD_SZ_MAX];
 };
 
@@ -61,7 +61,7 @@ static void die(const char *what)
 
 static void conn_open(struct load *load, struct conn *conn)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
 	int one = 1;
 
 	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -84,8 +84,8 @@ static int conn_request(struct load *load, struct conn *conn)
 	conn->head_sz = 0;
 	conn->body_left_sz = -1;
 	conn->request = load->started_cnt++;
-	len = snprintf(text, sizeof(text), "GET %s%u HTTP/1.1\r\nHost: localhost:%u\r\n\r\n", load->prefix,
-		       conn->request, ntohs(load->server.sin_port));
+	len = snprintf(text, sizeof(text), "GET %s%u HTTP/1.1\r\nHost: localhost:%u\r\n\r\n",
+		       load->prefix, conn->request, ntohs(load->server.sin_port));
 	conn->start_ns = now_ns();
 	return send(conn->fd, text, (size_t)len, MSG_NOSIGNAL) == len ? 0 : -errno;
 }
@@ -227,15 +227,17 @@ static void report(struct load *load, uint64_t took_ns)
 
 	qsort(t, n, sizeof(*t), took_cmp);
 	printf("{\"requests\":%u,\"failed\":%u,\"body_sz\":%llu,\"seconds\":%.6f,\"p50_ns\":%llu,"
-	       "\"p90_ns\":%llu,\"p99_ns\":%llu,\"max_ns\":%llu}\n", load->done_cnt, load->failed_cnt,
-	       (unsigned long long)load->body_sz, (double)took_ns / 1e9, (unsigned long long)t[n / 2],
+	       "\"p90_ns\":%llu,\"p99_ns\":%llu,\"max_ns\":%llu}\n",
+	       load->done_cnt, load->failed_cnt, (unsigned long long)load->body_sz,
+	       (double)took_ns / 1e9, (unsigned long long)t[n / 2],
 	       (unsigned long long)t[n - n / 10 - 1], (unsigned long long)t[n - n / 100 - 1],
 	       (unsigned long long)t[n - 1]);
 }
 
 int main(int argc, char **argv)
 {
-	struct load load = { .prefix = "/items/", .requests_cnt = 1000, .server.sin_family = AF_INET };
+	struct load load = {
+		.prefix = "/items/", .requests_cnt = 1000, .server.sin_family = AF_INET};
 	const char *times_path = NULL;
 	int opt, conns_cnt = 16;
 	struct conn *conns;
