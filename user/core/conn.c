@@ -27,6 +27,7 @@ static void reset(struct st_conn *n)
 	n->turn = 0;
 	n->last_dir = 0;
 	n->lost_turns = 0;
+	n->blind = false;
 	n->unknown_turns = 0;
 	n->off = false;
 	n->headless = false;
@@ -40,7 +41,7 @@ static void reset(struct st_conn *n)
 
 void st_conn__count_lost(struct st_conn *n)
 {
-	if (!n->flow.ops && !n->unknown_turns)
+	if (!n->flow.ops && !n->unknown_turns && !n->blind)
 		st_flow__lost(&n->flow, (n->lost_turns + 1) / 2);
 	n->lost_turns = 0;
 }

@@ -28,6 +28,7 @@ struct st_conn {
 	uint8_t last_dir;
 	uint8_t lost_first;  /* enum st_dir of the first of: */
 	uint32_t lost_turns; /* lost while the protocol was not known */
+	bool blind;	     /* some of them came, but could not be read */
 	uint8_t unknown_turns;
 	bool off;
 	bool headless; /* the beginning of this turn was lost: no protocol is looked for in it */
@@ -72,11 +73,13 @@ void st_conn__count_lost(struct st_conn *n);
 
 /* stream.c: one record's bytes, and positions that are known. */
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
-/* Bytes from pos on moved that no hook could read. */
-void st_stream__unseen(struct st_conn *n, enum st_dir dir, uint64_t pos);
+/* Bytes from the record's position on moved that no hook could read. */
+void st_stream__unseen(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
 void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns,
 		      bool over);
 void st_stream__reset(struct st_stream *s);
+/* What comes next in this direction does not follow on what is kept. */
+void st_stream__forget(struct st_conn *n, enum st_dir dir);
 
 /* xchg.c */
 void st_xchg__free_all(struct st_core *c);

@@ -88,12 +88,13 @@ static void lost_turns(struct st_conn *n, uint32_t turns, const struct st_rec *r
 	enum st_dir dir = (enum st_dir)rec->dir, first;
 
 	for (int d = 0; d < 2; d++)
-		st_stream__reset(&n->stream[d]);
+		st_stream__forget(n, (enum st_dir)d);
 	first = n->turn ? other((enum st_dir)n->last_dir) : turns % 2 == within ? dir : other(dir);
 	if (!n->flow.ops) {
 		/* Until the protocol is known; another hole before that makes no difference. */
+		if (!n->lost_turns)
+			n->lost_first = (uint8_t)first;
 		n->lost_turns += turns;
-		n->lost_first = (uint8_t)first;
 		n->headless = within;
 		return;
 	}
@@ -122,8 +123,8 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	count_turns(n, rec);
 	n->last_dir = rec->dir;
 	if (rec->flags & ST_F_TURN) {
-		n->headless = false;
 		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, true);
+		n->headless = false;
 		n->await_end = 0;
 	}
 	if (!(rec->flags & ST_F_CONT) && rec->last_ns)
@@ -133,7 +134,7 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	if (rec->len)
 		st_stream__data(n, dir, rec);
 	else
-		st_stream__unseen(n, dir, rec->pos);
+		st_stream__unseen(n, dir, rec);
 }
 
 static void on_open(struct st_core *c, const struct st_rec *rec)

@@ -11,6 +11,16 @@ void st_stream__reset(struct st_stream *s)
 	st_buf__reset(&s->kept);
 }
 
+/* A turn before the protocol is known that tells nothing of it: as if it had been lost. */
+static void untold_turn(struct st_conn *n, enum st_dir dir)
+{
+	if (n->headless)
+		return;
+	n->headless = true;
+	n->lost_turns++;
+	n->lost_first = (uint8_t)(n->lost_turns % 2 ? dir : !dir);
+}
+
 static void gap_to(struct st_conn *n, enum st_dir dir, uint64_t pos)
 {
 	struct st_stream *s = &n->stream[dir];
@@ -18,8 +28,19 @@ static void gap_to(struct st_conn *n, enum st_dir dir, uint64_t pos)
 	st_buf__reset(&s->kept);
 	if (n->flow.ops)
 		n->flow.ops->gap(&n->flow, dir, s->next, pos);
+	else
+		untold_turn(n, dir);
 	n->core->stats.gaps++;
 	s->next = pos;
+}
+
+void st_stream__forget(struct st_conn *n, enum st_dir dir)
+{
+	struct st_stream *s = &n->stream[dir];
+
+	if (s->kept.len)
+		gap_to(n, dir, s->next + s->kept.len);
+	st_stream__reset(s);
 }
 
 static void off(struct st_conn *n)
@@ -173,19 +194,23 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		c.len -= (uint32_t)(want - c.pos);
 		c.pos = want;
 	}
-	if (c.len)
+	if (c.len && !n->headless)
 		feed(n, dir, &c);
 }
 
-void st_stream__unseen(struct st_conn *n, enum st_dir dir, uint64_t pos)
+void st_stream__unseen(struct st_conn *n, enum st_dir dir, const struct st_rec *rec)
 {
 	struct st_stream *s = &n->stream[dir];
 
+	if (!n->flow.ops && (rec->flags & ST_F_TURN)) {
+		untold_turn(n, dir);
+		n->blind = true;
+	}
 	/* Else the hole shows when more is known of the direction. */
 	if (s->synced)
 		return;
 	s->synced = true;
-	s->next = pos;
+	s->next = rec->pos;
 }
 
 void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
@@ -193,6 +218,8 @@ void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t
 	struct st_stream *s = &n->stream[dir];
 
 	if (!n->flow.ops) {
+		if (over && s->kept.len)
+			untold_turn(n, dir);
 		if (over)
 			st_stream__reset(s);
 		return;

@@ -15,6 +15,7 @@ enum part {
 struct half {
 	uint8_t part; /* enum part */
 	bool hole;    /* BLIND, AWAIT: messages may lie in what was not seen (behind the body) */
+	bool partial; /* HEAD: a head has begun */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
 	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
@@ -89,6 +90,7 @@ static void go_blind(struct st_flow *f, enum st_dir dir)
 
 	h->part = BLIND;
 	h->hole = true;
+	h->partial = false;
 	h->x = NULL;
 	st->unsure = st->unsure || st->overlaps;
 }
@@ -354,6 +356,7 @@ static uint64_t on_head(struct st_flow *f, enum st_dir dir, const struct st_chun
 	if (*c->p == '\r' || *c->p == '\n')
 		return c->pos + 1;
 	n = parse_head(h, c);
+	h->partial = n == 0;
 	if (n == 0)
 		return c->pos;
 	if (is_stray(f, dir, c, n))
@@ -432,7 +435,7 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 	if (h->part == AWAIT && from < h->body_end)
 		from = h->body_end;
 	/* Its response may never come, so that it is counted now, and only once. */
-	if (is_req(f, dir) && to - from >= REQUEST_MIN && !st->absorb) {
+	if (is_req(f, dir) && (h->partial || to - from >= REQUEST_MIN) && !st->absorb) {
 		st_flow__lost(f, 1);
 		st->absorb = true;
 	}
@@ -456,8 +459,12 @@ static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 
 static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
 {
+	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 
+	/* The answer to what was counted as lost has gone by, seen or not. */
+	if (over && !is_req(f, dir))
+		st->absorb = false;
 	if (h->part == AWAIT && pos >= h->body_end)
 		message_done(f, dir, h->body_len, time_ns);
 	if (h->part == BLIND && over && pos >= h->body_start)
