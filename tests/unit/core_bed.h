@@ -19,8 +19,8 @@
 
 /* When the reader comes by. */
 enum bed_reader {
-	BED_EAGER, /* after each call */
-	BED_LAZY,  /* at the end of the script only */
+	BED_EAGER,	/* after each call */
+	BED_LAZY,	/* at the end of the script only */
 	BED_NEVER_TOLD, /* after each call, but no end is ever told */
 	BED_READERS
 };
@@ -178,8 +178,6 @@ static inline void bed_rec(void *ctx, const struct st_rec *r)
 
 	if (b->reader == BED_NEVER_TOLD && r->kind == ST_REC_END)
 		return;
-	if (getenv("DBGR"))
-		printf("   rec k%d slot %u dir %d turn %u%s%s pos %llx opp %llx len %u call %u lost %u what %d '%.*s'\n", r->kind, r->slot, r->dir, r->turn, r->flags & 1 ? " TURN":"", r->flags & 2 ? " CONT":"", (unsigned long long)r->pos, (unsigned long long)r->opp_pos, r->len, r->call_len, r->lost, r->what, r->kind == 1 ? r->len > 40 ? 40 : r->len : 0, (const char *)(r + 1));
 	if (b->tap)
 		b->tap(b, r);
 	else
@@ -276,8 +274,8 @@ static inline void bed_must_be(const struct bed *b, const struct bed_want *w)
 
 	snprintf(want, sizeof(want),
 		 "%s: %s '%s' error '%s' status %d code %d, %lld in, %lld out, %llu to %llu us%s",
-		 readers[b->reader], w->path, w->name ? w->name : s->name,
-		 w->error ? w->error : "", w->error ? ST_STATUS_ERROR : ST_STATUS_UNSET, w->code,
+		 readers[b->reader], w->path, w->name ? w->name : s->name, w->error ? w->error : "",
+		 w->error ? ST_STATUS_ERROR : ST_STATUS_UNSET, w->code,
 		 (long long)(w->req_sz ? w->req_sz : -1), (long long)w->resp_sz,
 		 (unsigned long long)(w->start_ns / US), (unsigned long long)(w->end_ns / US),
 		 w->incomplete ? " incomplete" : "");
@@ -286,7 +284,8 @@ static inline void bed_must_be(const struct bed *b, const struct bed_want *w)
 		 readers[b->reader], s->path, s->name, s->error, s->status, s->code,
 		 (long long)s->req_sz, (long long)s->resp_sz,
 		 (unsigned long long)((s->start_ns - SIM_T0) / US),
-		 (unsigned long long)((s->end_ns - SIM_T0) / US), s->incomplete ? " incomplete" : "");
+		 (unsigned long long)((s->end_ns - SIM_T0) / US),
+		 s->incomplete ? " incomplete" : "");
 	assert_string_equal(got, want);
 }
 

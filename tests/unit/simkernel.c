@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #define SIM_CHUNKS_MAX 16
-#define SIM_CRLFCRLF 0x0a0d0a0du
+#define SIM_CRLFCRLF   0x0a0d0a0du
 
 struct sim *sim_new(uint32_t slot_cnt)
 {
@@ -357,7 +357,7 @@ static void capture_call(struct sim_call *c)
 			return;
 		if (c->s->dir[c->dir].head_len >= ST_HEAD_MAX) {
 			cpu->counter[ST_C_HEAD_TOO_LONG]++;
-			c->s->capturing &= (uint8_t)~(1 << c->dir);
+			c->s->capturing &= (uint8_t) ~(1 << c->dir);
 			return;
 		}
 	}
@@ -478,8 +478,7 @@ static bool look_needed(const struct sim_call *c)
 {
 	if (c->s->mode == ST_MODE_OFF)
 		return false;
-	return c->turn || c->s->mode == ST_MODE_EVERY ||
-	       c->s->dir[c->dir].expect_end <= c->pos ||
+	return c->turn || c->s->mode == ST_MODE_EVERY || c->s->dir[c->dir].expect_end <= c->pos ||
 	       c->s->dir[c->dir].expect_end == ST_EXPECT_CHUNKED;
 }
 

@@ -14,11 +14,11 @@
 #include "spantap/abi.h"
 #include "spantap/bytes.h"
 
-#define SIM_SEGS_MAX 8
-#define SIM_CPUS 4
-#define SIM_TOLD_MAX 1024u
+#define SIM_SEGS_MAX  8
+#define SIM_CPUS      4
+#define SIM_TOLD_MAX  1024u
 #define SIM_WATCH_MAX 4096u
-#define SIM_T0 1000000000000ULL /* CLOCK_MONOTONIC when a simulation begins */
+#define SIM_T0	      1000000000000ULL /* CLOCK_MONOTONIC when a simulation begins */
 
 enum sim_tcp {
 	SIM_CLOSED = 0,
@@ -42,11 +42,11 @@ static inline void *must(void *p)
 struct sim_sock {
 	struct sim *sim;
 	struct sim_sock *peer;
-	bool traced;	 /* its process is wanted */
-	bool tcp;	 /* else a Unix stream socket */
-	bool exiting;	 /* its process is ending */
-	bool rcv_shut;	 /* a FIN came */
-	uint8_t state;	 /* enum sim_tcp */
+	bool traced;   /* its process is wanted */
+	bool tcp;      /* else a Unix stream socket */
+	bool exiting;  /* its process is ending */
+	bool rcv_shut; /* a FIN came */
+	uint8_t state; /* enum sim_tcp */
 	uint32_t tgid, tid;
 	uint32_t write_seq, copied_seq, rcv_nxt;
 	uint64_t conn_id; /* 0: no slot */
@@ -74,8 +74,8 @@ struct sim {
 	uint32_t *free_slots;
 	uint32_t free_cnt;
 	struct st_cpu cpus[SIM_CPUS];
-	struct st_buf queue;  /* records, payload areas aligned to 8 */
-	struct st_rec *told;  /* ends that the slots told */
+	struct st_buf queue; /* records, payload areas aligned to 8 */
+	struct st_rec *told; /* ends that the slots told */
 	uint32_t told_cnt;
 	struct sim_watch *watch;
 	uint32_t watch_cnt;
