@@ -97,6 +97,8 @@ static __always_inline void st_connecting(struct sock *sk)
 		return;
 	conn.s->flags |= ST_SLOT_ACTIVE;
 	conn.s->role = ST_ROLE_CLIENT;
+	/* When it began, should it fail; no status yet, so that no histogram takes it for a request. */
+	conn.s->req_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void st_state_change(struct sock *sk, int old, int new)
@@ -120,6 +122,7 @@ static __always_inline void st_state_change(struct sock *sk, int old, int new)
 	switch (new) {
 	case TCP_ESTABLISHED:
 		/* The sequence numbers exist only now. */
+		conn.s->req_ns = 0;
 		conn.s->dir[ST_TX].pos = 1ULL << 32 | st_write_seq(sk);
 		conn.s->dir[ST_RX].pos =
 			1ULL << 32 | BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);

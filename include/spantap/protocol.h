@@ -24,7 +24,7 @@ struct st_conn_info {
 	char peer[110];
 };
 
-#define ST_XCHG_PRIV 192
+#define ST_XCHG_PRIV 64
 #define ST_XCHG_MEM  832
 
 /* A request and its response. Made by st_flow__open, gone with st_flow__close. */

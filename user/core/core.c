@@ -127,7 +127,8 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 		n->headless = false;
 		n->await_end = 0;
 	}
-	if (!(rec->flags & ST_F_CONT) && rec->last_ns)
+	/* At a turn's start the turn before it has told how far this direction came. */
+	if (!(rec->flags & (ST_F_CONT | ST_F_TURN)) && rec->last_ns)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
 	if (n->headless)
 		return;

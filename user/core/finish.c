@@ -62,10 +62,17 @@ static struct st_names *names_of(struct st_core *c, const struct st_resource *r)
 
 static void limit_name(struct st_core *c, struct st_span *s, struct st_str fallback)
 {
-	struct st_names *names = names_of(c, s->resource);
+	uint64_t *known = &c->admitted[s->tmpl % ST_ADMITTED];
+	struct st_names *names;
 
-	if (!fallback.len || (names && st_names__admit(names, s->name)))
+	/* A template belongs to one connection, and admitted names stay admitted. */
+	if (!fallback.len || (s->tmpl && *known == s->tmpl))
 		return;
+	names = names_of(c, s->resource);
+	if (names && st_names__admit(names, s->name)) {
+		*known = s->tmpl;
+		return;
+	}
 	s->name = fallback;
 	s->tmpl = 0;
 	c->stats.name_overflow++;

@@ -35,8 +35,12 @@ bool st_sampler__keeps(const struct st_sampler *s, const struct st_span *span)
 {
 	uint64_t random = 0;
 
+	if (!s->threshold && !s->by_parent)
+		return true;
 	if (s->by_parent && span->has_parent)
 		return span->flags & FLAG_SAMPLED;
+	if (!s->threshold)
+		return true;
 	for (int i = 9; i < 16; i++)
 		random = random << 8 | span->trace_id[i];
 	return random >= s->threshold;
