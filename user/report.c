@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/hist.h"
 #include "lib/log.h"
+#include "ui/term.h"
 
 #define HISTS_MAX 512
 
@@ -92,7 +93,7 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 		uint64_t unseen = not_timed(own->tracer);
 
 		st_info("%s requests timed, %s lost%s",
-			thousands(st_report__latency(own->tracer, false), a), thousands(unseen, b),
+			thousands(st_report__latency(own, NULL), a), thousands(unseen, b),
 			use);
 		return;
 	}
@@ -163,6 +164,7 @@ void st_report__full(struct st_core *core, struct st_outputs *outputs, const str
 }
 
 struct hists {
+	const struct st_own *own;
 	int cnt;
 	struct {
 		struct st_hist_key key;
@@ -174,7 +176,7 @@ static void collect(void *ctx, const struct st_hist_key *key, const struct st_hi
 {
 	struct hists *all = ctx;
 
-	if (all->cnt < HISTS_MAX) {
+	if (all->cnt < HISTS_MAX && st_who__counts(all->own->who, all->own->tracer, key->tgid)) {
 		all->v[all->cnt].key = *key;
 		all->v[all->cnt++].h = *h;
 	}
@@ -188,7 +190,8 @@ static void add_pending(struct hists *all, const struct st_slot *s)
 {
 	const struct st_slot_dir *resp;
 
-	if (!s->conn_id || (s->flags & ST_SLOT_CLOSED) || !s->req_ns || !s->status)
+	if (!s->conn_id || (s->flags & ST_SLOT_CLOSED) || !s->req_ns || !s->status ||
+	    !st_who__counts(all->own->who, all->own->tracer, s->owner_tgid))
 		return;
 	resp = &s->dir[s->role == ST_ROLE_SERVER ? ST_TX : ST_RX];
 	for (int i = 0; i < all->cnt; i++) {
@@ -211,20 +214,83 @@ static void add_pending(struct hists *all, const struct st_slot *s)
 	}
 }
 
-static void print_hist(const struct st_hist_key *k, const struct st_hist *h)
-{
-	char comm[32] = "gone", n[32];
+struct row {
+	char service[64];
+	struct st_hist_key key;
+	struct st_hist h;
+};
 
-	st_procs__comm(k->tgid, comm, sizeof(comm));
-	st_log(ST_LOG_INFO,
-	       "%-15s %7u %s %5u  %uxx  %11s  p50 %9.3f ms  p95 %9.3f ms  p99 %9.3f ms", comm,
-	       k->tgid, k->role == ST_ROLE_CLIENT ? "client" : "server", k->port, k->status,
-	       thousands(h->cnt, n), (double)st_hist__quantile_ns(h, 0.50) / 1e6,
-	       (double)st_hist__quantile_ns(h, 0.95) / 1e6,
-	       (double)st_hist__quantile_ns(h, 0.99) / 1e6);
+static void add_hist(struct st_hist *to, const struct st_hist *h)
+{
+	to->cnt += h->cnt;
+	to->sum_ns += h->sum_ns;
+	for (uint32_t b = 0; b < ST_HIST_BUCKETS; b++)
+		to->bucket[b] += h->bucket[b];
 }
 
-uint64_t st_report__latency(struct st_tracer *t, bool print)
+/* A service's processes are one row: which worker took a request is chance. */
+static int add_row(struct row *rows, int cnt, const char *service, const struct st_hist_key *k,
+		   const struct st_hist *h)
+{
+	for (int i = 0; i < cnt; i++)
+		if (rows[i].key.role == k->role && rows[i].key.port == k->port &&
+		    rows[i].key.status == k->status && rows[i].key.proto == k->proto &&
+		    !strcmp(rows[i].service, service)) {
+			add_hist(&rows[i].h, h);
+			return cnt;
+		}
+	snprintf(rows[cnt].service, sizeof(rows[cnt].service), "%s", service);
+	rows[cnt].key = *k;
+	rows[cnt].h = *h;
+	return cnt + 1;
+}
+
+static int by_count(const void *a, const void *b)
+{
+	uint64_t x = ((const struct row *)a)->h.cnt, y = ((const struct row *)b)->h.cnt;
+
+	return (x < y) - (x > y);
+}
+
+/* 80 columns. The prefix of messages would cost nine of them. */
+static void print_row(const struct row *r)
+{
+	static const double q[] = {0.50, 0.95, 0.99};
+	char code[8] = "-", n[32], t[3][ST_TERM_DURATION_SZ];
+
+	if (r->key.status)
+		snprintf(code, sizeof(code), "%uxx", r->key.status);
+	for (int i = 0; i < 3; i++)
+		st_term__duration(t[i], st_hist__quantile_ns(&r->h, q[i]), false);
+	fprintf(stderr, "%-20.20s %s %5u %4s %11s %9s %9s %9s\n", r->service,
+		r->key.role == ST_ROLE_CLIENT ? "client" : "server", r->key.port, code,
+		thousands(r->h.cnt, n), t[0], t[1], t[2]);
+}
+
+static void print_rows(const struct hists *all, struct st_registry *registry)
+{
+	struct row *rows = calloc((size_t)all->cnt + 1, sizeof(*rows));
+	char service[sizeof(rows->service)];
+	int cnt = 0;
+
+	for (int i = 0; rows && i < all->cnt; i++) {
+		const struct st_resource *res = st_registry__get(
+			registry, (int)all->v[i].key.tgid, st_clock__mono_ns());
+
+		st_term__clean(service, sizeof(service), res->service, false);
+		cnt = add_row(rows, cnt, service, &all->v[i].key, &all->v[i].h);
+	}
+	if (cnt && st_log__level() >= ST_LOG_INFO) {
+		qsort(rows, (size_t)cnt, sizeof(*rows), by_count);
+		fprintf(stderr, "%-20s %s %5s %4s %11s %9s %9s %9s\n", "service", "role  ", "port",
+			"code", "requests", "p50", "p95", "p99");
+		for (int i = 0; i < cnt; i++)
+			print_row(&rows[i]);
+	}
+	free(rows);
+}
+
+uint64_t st_report__latency(const struct st_own *own, struct st_registry *registry)
 {
 	struct hists *all = calloc(1, sizeof(*all));
 	struct st_slot *slots;
@@ -233,15 +299,15 @@ uint64_t st_report__latency(struct st_tracer *t, bool print)
 
 	if (!all)
 		return 0;
-	st_tracer__each_hist(t, collect, all);
-	slots = st_tracer__slots(t, &cnt);
+	all->own = own;
+	st_tracer__each_hist(own->tracer, collect, all);
+	slots = st_tracer__slots(own->tracer, &cnt);
 	for (uint32_t i = 0; i < cnt; i++)
 		add_pending(all, &slots[i]);
-	for (int i = 0; i < all->cnt; i++) {
+	for (int i = 0; i < all->cnt; i++)
 		sum += all->v[i].h.cnt;
-		if (print)
-			print_hist(&all->v[i].key, &all->v[i].h);
-	}
+	if (registry)
+		print_rows(all, registry);
 	free(all);
 	return sum;
 }

@@ -119,6 +119,7 @@ static int attach(struct trace *t)
 		return err;
 	t->ctl = st_tracer__ctl(t->tracer);
 	t->own.tracer = t->tracer;
+	t->own.who = t->who;
 	return st_tracer__watch(t->tracer, t->epoll_fd);
 }
 
@@ -291,7 +292,7 @@ static void finish(struct trace *t)
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
 	st_outputs__flush(outputs, st_clock__mono_ns() + FLUSH_NS);
 	if (t->own.timing)
-		st_report__latency(t->tracer, true);
+		st_report__latency(&t->own, st_pipeline__registry(t->pipe));
 	st_report__closing(core, outputs, &t->own);
 }
 

@@ -326,6 +326,19 @@ bool st_who__traces(const struct st_who *w, const struct st_tracer *t, uint32_t 
 	return w->all || st_tracer__proc(t, tgid) == ST_PROC_TRACED;
 }
 
+bool st_who__counts(const struct st_who *w, const struct st_tracer *t, uint32_t tgid)
+{
+	const struct decision *d;
+
+	if (!w->patterns || w->all)
+		return true;
+	d = decision_of(w, tgid);
+	if (d->tgid == tgid)
+		return d->wanted;
+	/* It counted before it could be told to be ignored. */
+	return st_tracer__proc(t, tgid) == ST_PROC_TRACED;
+}
+
 bool st_who__all_gone(struct st_who *w)
 {
 	if (w->all || w->patterns)

@@ -33,6 +33,9 @@ bool st_who__wants(struct st_who *w, struct st_tracer *t, const struct st_rec *r
 /* Is this process, which is alive, traced as far as is known? */
 bool st_who__traces(const struct st_who *w, const struct st_tracer *t, uint32_t tgid);
 
+/* Does what the kernel counted of this process, which may have ended, belong to the result? */
+bool st_who__counts(const struct st_who *w, const struct st_tracer *t, uint32_t tgid);
+
 /* Has everybody ended whom -p or the command named? Then tracing is over. */
 bool st_who__all_gone(struct st_who *w);
 

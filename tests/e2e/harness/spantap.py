@@ -53,7 +53,7 @@ def parse_closing(stderr):
 @dataclasses.dataclass(frozen=True)
 class Latency:
     """A row of the latency table that `-o none` prints at its end."""
-    pid: int
+    service: str
     role: str
     port: int
     status: int     # its first digit
@@ -63,11 +63,19 @@ class Latency:
     p99_ns: float
 
 
+_UNITS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+
 def parse_latencies(stderr):
-    row = re.compile(r"(\d+) (client|server) +(\d+) +(\d)xx +([\d,]+) +p50 +([\d.]+) ms +p95 +([\d.]+) ms +"
-                     r"p99 +([\d.]+) ms")
-    return [Latency(int(m[1]), m[2], int(m[3]), int(m[4]), int(m[5].replace(",", "")),
-                    *(float(m[i]) * 1e6 for i in (6, 7, 8))) for m in row.finditer(stderr)]
+    """The table's rows; its head and every row fit 80 columns."""
+    rows = []
+    for line in stderr.splitlines():
+        m = re.fullmatch(r"(.{20}) (client|server) +(\d+)  (\d)xx +([\d,]+)" + r" +([\d.]+) (ns|us|ms|s)" * 3, line)
+        assert not m or len(line) <= 80, line
+        if m:
+            times = [float(m[i]) * _UNITS[m[i + 1]] for i in (6, 8, 10)]
+            rows.append(Latency(m[1].strip(), m[2], int(m[3]), int(m[4]), int(m[5].replace(",", "")), *times))
+    return rows
 
 
 class Spantap:
