@@ -7,10 +7,12 @@
 SRC=$ST_ROOT/tests/vm
 OUT=${ST_BUILD:-$ST_ROOT/build}/tests/vm
 
-st_need clang clang
+# The newest: Debian 12's own `clang` is not installed where the build brought clang-19.
+CLANG=$(command -v clang-19 clang-18 clang-17 clang-16 clang-15 clang | head -n 1)
+st_need "${CLANG:-clang}" clang
 mkdir -p "$OUT"
 if [ ! "$OUT/hooks.bpf.o" -nt "$SRC/hooks.bpf.c" ]; then
-	clang -target bpf -O2 -g -Wall -Werror -I"/usr/include/$(uname -m)-linux-gnu" \
+	"$CLANG" -target bpf -O2 -g -Wall -Werror -I"/usr/include/$(uname -m)-linux-gnu" \
 		-c "$SRC/hooks.bpf.c" -o "$OUT/hooks.bpf.o" || exit 1
 fi
 if [ ! "$OUT/hooks" -nt "$SRC/hooks.c" ]; then
