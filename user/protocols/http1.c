@@ -12,9 +12,16 @@ enum part {
 	OPAQUE, /* upgraded: not HTTP any more */
 };
 
+/* What a stretch of bytes that were not seen may hold besides the body under way. */
+enum hole {
+	NO_HOLE = 0,
+	SHORT_HOLE, /* too little for a message, as long as nothing follows */
+	HOLE,	    /* messages */
+};
+
 struct half {
 	uint8_t part; /* enum part */
-	bool hole;    /* BLIND, AWAIT: messages may lie in what was not seen (behind the body) */
+	uint8_t hole; /* enum hole; AWAIT: behind the body */
 	bool partial; /* HEAD: a head has begun */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
@@ -80,19 +87,40 @@ static void finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 }
 
 /*
+ * Is more than one request on its way where a hole lies? Then it could be behind requests that
+ * were seen, or their answers: which ones are still to come is not known any more.
+ */
+static bool piped(const struct st_flow *f, enum st_dir dir)
+{
+	return f->open_cnt > (is_req(f, dir) ? 0 : 1);
+}
+
+/*
  * Bytes of this direction were not seen where a message could begin: no message is looked for
  * until the other side speaks.
  */
-static void go_blind(struct st_flow *f, enum st_dir dir)
+static void go_blind(struct st_flow *f, enum st_dir dir, enum hole hole)
 {
 	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 
 	h->part = BLIND;
-	h->hole = true;
+	h->hole = hole;
 	h->partial = false;
 	h->x = NULL;
-	st->unsure = st->unsure || st->overlaps;
+	if (hole == HOLE)
+		st->unsure = st->unsure || st->overlaps || piped(f, dir);
+}
+
+/* The end of a chunked body will not be seen, nor answers to other requests behind it. */
+static void lose_chunks(struct st_flow *f, enum st_dir dir)
+{
+	struct http1 *st = f->state;
+	struct half *h = half_of(f, dir);
+
+	h->part = BLIND;
+	h->hole = !is_req(f, dir) && st_flow__unanswered(f) ? HOLE : NO_HOLE;
+	st->unsure = st->unsure || h->hole;
 }
 
 /*
@@ -116,7 +144,7 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	h->part = HEAD;
 	h->x = NULL;
 	if (h->hole)
-		go_blind(f, dir);
+		go_blind(f, dir, h->hole);
 	if (!is_req(f, dir))
 		st_flow__expect(f, dir, 0);
 	if (!x)
@@ -340,7 +368,7 @@ static bool is_stray(struct st_flow *f, enum st_dir dir, const struct st_chunk *
 		return false;
 	}
 	if (st->known)
-		go_blind(f, dir);
+		go_blind(f, dir, HOLE);
 	return true;
 }
 
@@ -380,8 +408,7 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 	uint64_t at;
 
 	if (used < 0) {
-		h->part = BLIND;
-		h->hole = st_flow__unanswered(f) != NULL;
+		lose_chunks(f, dir);
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
@@ -389,6 +416,19 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 	if (done)
 		return await(f, dir, at, h->chunks.body_len, c);
 	return at;
+}
+
+/* Bytes behind a hole, in the same turn. */
+static void on_hole(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
+{
+	struct http1 *st = f->state;
+
+	/* The rest of a message that began in it? */
+	if (half_of(f, dir)->hole == SHORT_HOLE)
+		go_blind(f, dir, HOLE);
+	/* Requests are piped here. */
+	if (is_req(f, dir) && st_http1_head__detect(st_bytes(c->p, c->len)) == 1)
+		st->unsure = true;
 }
 
 static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
@@ -402,7 +442,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 		/* Bytes behind the body: the next message has begun, so this one is over. */
 		if (c->pos >= h->body_end) {
 			message_done(f, dir, h->body_len, c->first_ns);
-			return h->part == BLIND ? c->pos + c->len : on_head(f, dir, c);
+			return on_data(f, dir, c);
 		}
 		return h->body_end;
 	case CHUNKED:
@@ -410,48 +450,51 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	case OPAQUE:
 		return UINT64_MAX;
 	default:
+		if (h->hole)
+			on_hole(f, dir, c);
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
 }
 
-/* The shortest request: GET / HTTP/1.0 and two line ends. */
-#define REQUEST_MIN 18
+/* The shortest messages: "GET / HTTP/1.0" or "HTTP/1.1 200 " and two line ends. */
+#define MESSAGE_MIN 16
 
 static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to)
 {
 	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
+	enum hole hole;
 
 	if (h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND)
 		return;
 	if (h->part == CHUNKED) {
-		h->part = BLIND;
-		h->hole = st_flow__unanswered(f) != NULL;
+		lose_chunks(f, dir);
 		return;
 	}
 	if (h->part == AWAIT && to <= h->body_end)
 		return;
 	if (h->part == AWAIT && from < h->body_end)
 		from = h->body_end;
+	hole = h->partial || to - from >= MESSAGE_MIN ? HOLE : SHORT_HOLE;
 	/* Its response may never come, so that it is counted now, and only once. */
-	if (is_req(f, dir) && (h->partial || to - from >= REQUEST_MIN) && !st->absorb) {
+	if (is_req(f, dir) && hole == HOLE && !st->absorb) {
 		st_flow__lost(f, 1);
 		st->absorb = true;
 	}
 	if (h->part == AWAIT)
-		h->hole = true;
+		h->hole = hole;
 	else
-		go_blind(f, dir);
+		go_blind(f, dir, hole);
 }
 
 /* What was not seen is over. */
 static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 {
 	struct half *h = half_of(f, dir);
-	bool hole = h->hole;
+	bool hole = h->hole == HOLE;
 
-	h->hole = false;
+	h->hole = NO_HOLE;
 	message_done(f, dir, NOT_KNOWN, time_ns);
 	if (hole && !is_req(f, dir))
 		finish_unseen(f, time_ns);
@@ -508,11 +551,12 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir, uint64_t time_ns)
 {
 	struct http1 *st = f->state;
+	bool overlap = f->open_cnt > !is_req(f, first_dir);
 
 	close_all(f, time_ns, (struct st_str){0}, true);
 	for (int d = 0; d < 2; d++)
 		st->half[d] = (struct half){.last = st->half[d].last};
-	st->unsure = st->unsure || st->overlaps;
+	st->unsure = st->unsure || st->overlaps || overlap;
 	/* A response whose request was among the lost ones is no loss of its own. */
 	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir) !first_dir);
 	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
