@@ -8,6 +8,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+# The builds below are their own masters: the slots of the make above are not open to them.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 LOGS=build/check
 FUZZ_S=20
 FAST='build clang layers format scripts docs install unit asan fuzz golden'
