@@ -47,7 +47,7 @@ struct st_conn {
 	_Alignas(16) uint8_t state[256]; /* the parser's */
 };
 
-#define ST_NAMES_RESOURCES 4096u
+#define ST_NAMES_RESOURCES 8192u
 #define ST_ADMITTED 256u
 
 struct st_core {

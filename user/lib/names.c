@@ -9,8 +9,8 @@
 
 #define NAME_MAX_SZ 512
 #define NAMES_MAX   (1u << 20) /* keeps the arena's offsets within 32 bits */
-#define SLOTS_MIN   64u
-#define ARENA_MIN   2048u
+#define SLOTS_MIN   8u
+#define ARENA_MIN   128u
 #define ARENA_OFF   2u /* offset 0 says that a slot is empty */
 #define LEN_SZ	    sizeof(uint16_t)
 
