@@ -24,15 +24,27 @@ int alive(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 #else
 /* Where connections lie in a hash, the end of a Unix socket has to be seen. */
-SEC("?kprobe/unix_release_sock")
-int BPF_KPROBE(kp_unix_release, struct sock *sk)
+static __always_inline void st_unix_released(struct sock *sk)
 {
 	struct st_conn conn;
 
 	if (!st_conn_find(sk, &conn))
-		return 0;
+		return;
 	conn.s->flags |= ST_SLOT_CLOSED;
 	st_sk_drop(sk);
+}
+
+SEC("?fentry/unix_release_sock")
+int BPF_PROG(fe_unix_release, struct sock *sk)
+{
+	st_unix_released(sk);
+	return 0;
+}
+
+SEC("?kprobe/unix_release_sock")
+int BPF_KPROBE(kp_unix_release, struct sock *sk)
+{
+	st_unix_released(sk);
 	return 0;
 }
 #endif

@@ -5,7 +5,6 @@
 
 #include "state.h"
 
-#ifndef ST_PROBE
 SEC("?fentry/tcp_sendmsg_locked")
 int BPF_PROG(fe_send, struct sock *sk, struct msghdr *msg, size_t size)
 {
@@ -64,16 +63,15 @@ int BPF_PROG(fx_recv4, struct sock *sk, struct msghdr *msg, size_t len, int flag
 SEC("?fexit/unix_stream_sendmsg")
 int BPF_PROG(fx_unix_send, struct socket *sock, struct msghdr *msg, size_t len, int ret)
 {
-	st_unix_sent(sock->sk, ret);
+	st_unix_sent(ST_READ(sock, sk), ret);
 	return 0;
 }
 
 SEC("?fexit/unix_stream_recvmsg")
 int BPF_PROG(fx_unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	st_recv_end(sock->sk, ret, flags, false);
+	st_recv_end(ST_READ(sock, sk), ret, flags, false);
 	return 0;
 }
-#endif
 
 #endif

@@ -19,6 +19,13 @@ struct iov_iter___mid {
 	void *ubuf;
 } __attribute__((preserve_access_index));
 
+/* Before 6.2 a load from this union gives a typed pointer, with which one must not calculate. */
+#ifdef ST_CAST
+#define ST_ITER_READ(it, f) ST_READ(it, f)
+#else
+#define ST_ITER_READ(it, f) BPF_CORE_READ(it, f)
+#endif
+
 #define ST_OLD_ITER_IOVEC 4 /* enum iter_type before 5.14 (8cd54c1c8480) */
 
 static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 nr, __u32 kernel,
@@ -71,7 +78,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	}
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    ST_READ(it, iter_type) == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		src->base = (__u64)ST_READ(it, ubuf) + off;
+		src->base = (__u64)ST_ITER_READ(it, ubuf) + off;
 		src->len = ST_READ(it, count);
 		src->segs = 1;
 		return;
@@ -79,7 +86,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	if (ST_READ(it, iter_type) != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return;
 	if (bpf_core_field_exists(it->__iov))
-		iov = (__u64)ST_READ(it, __iov);
+		iov = (__u64)ST_ITER_READ(it, __iov);
 	else
 		iov = (__u64)BPF_CORE_READ(mid, iov);
 	st_src_iovecs(src, iov, ST_READ(it, nr_segs), 1, off);

@@ -107,9 +107,11 @@ static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
 static __always_inline __u32 st_head_end(struct st_slot_dir *d, const __u8 *p, __u32 n)
 {
 	__u32 hint = d->head_hint;
+	__u32 at = (hint - 4) & (ST_PAYLOAD_M - 1);
 
-	if (hint >= 4 && hint <= ST_PAYLOAD_M && hint <= n &&
-	    *(const __u32 *)(p + hint - 4) == ST_CRLFCRLF)
+	/* The mask changes nothing of a hint that counts, but is what older verifiers understand. */
+	if (hint >= 4 && hint <= ST_PAYLOAD_M && hint <= n && at <= ST_PAYLOAD_M - 4 &&
+	    *(const __u32 *)(p + at) == ST_CRLFCRLF)
 		return hint;
 	hint = st_find_head_end(p, n);
 	d->head_hint = hint;
@@ -197,8 +199,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	struct st_cursor cur;
 	struct st_rec *r;
 	__u16 flags = c->flags;
-	__u64 first = 0;
-	__u32 n = len;
+	__u64 first = 0, n = len; /* 64 bits: spilled as 32 the older verifiers forget its bounds */
 	__u8 *p;
 
 	if (!st_ring_here(&cur))
@@ -210,7 +211,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	}
 	st_data_fill(c, s, r, &cur, cap);
 	p = (__u8 *)(r + 1);
-	if (len > cap)
+	if (n > cap)
 		n = cap;
 	barrier_var(n);
 	if (n > cap)
@@ -361,7 +362,12 @@ static __always_inline void st_keep_tail(struct st_call *c, struct st_slot_dir *
 	if (len >= sizeof(last)) {
 		if (!bpf_probe_read_user(&last, sizeof(last), (void *)(addr + len - sizeof(last))))
 			d->tail = last;
-	} else if (len && !bpf_probe_read_user(&last, len & 7, (void *)addr)) {
+	} else if (len) {
+		__u64 few = len & 7;
+
+		barrier_var(few);
+		if (few > 7 || bpf_probe_read_user(&last, few, (void *)addr))
+			return;
 		d->tail = d->tail >> (8 * len) | last << (64 - 8 * len);
 	}
 }

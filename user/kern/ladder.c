@@ -33,6 +33,7 @@ const struct st_hook st_hooks[] = {
 	{ST_NEED_PROC, ST_RUNG_TRACEPOINTS, {"tp_fork", "tp_exec", "tp_exit"}, false},
 	/* An iterator, run by st_tracer__walk_sockets. */
 	{ST_NEED_UNIX_END, ST_RUNG_TRACEPOINTS, {"alive"}, false},
+	{ST_NEED_UNIX_END, ST_RUNG_FENTRY, {"fe_unix_release"}, false},
 	{ST_NEED_UNIX_END, ST_RUNG_KPROBE, {"kp_unix_release"}, false},
 };
 const uint32_t st_hook_cnt = sizeof(st_hooks) / sizeof(st_hooks[0]);

@@ -213,7 +213,9 @@ static int rung_of(const struct st_plan *p, int need)
 /* See bpf/maps.h for what the three are. */
 static const void *object_bytes(const struct st_plan *p, size_t *sz)
 {
-	if (wants_probe_object(p))
+	/* Tracing programs may use socket storage since 5.11 (8e4597c627fb). */
+	if (wants_probe_object(p) ||
+	    btf__find_by_name_kind(p->btf, "bpf_sk_storage_get_tracing", BTF_KIND_FUNC) < 0)
 		return st_probe__elf_bytes(sz);
 	if (btf__find_by_name_kind(p->btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0)
 		return st_typed__elf_bytes(sz);
