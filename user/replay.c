@@ -19,8 +19,6 @@
 #define FLUSH_NS     (10 * ST_NSEC_PER_SEC)
 #define TICK_RECORDS 256u
 #define WAIT_NS	     ST_NSEC_PER_MSEC
-/* A record ends at most so many exchanges: all that one connection can have open. */
-#define RECORD_SPANS 257u
 
 struct replay {
 	const struct st_config *cfg;
@@ -79,6 +77,15 @@ static int on_resource(struct replay *r, const struct st_item *item)
 				st_str(item->data.p + 8, item->data.len - 8));
 }
 
+/* A record ends no more exchanges than are open, or one connect that failed. */
+static uint64_t open_cnt(const struct replay *r)
+{
+	struct st_core_stats stats;
+
+	st_core__stats(st_pipeline__core(r->pipe), &stats);
+	return stats.open;
+}
+
 static int on_record(struct replay *r, const struct st_item *item)
 {
 	int err = st_recording__record(item, r->room);
@@ -88,7 +95,7 @@ static int on_record(struct replay *r, const struct st_item *item)
 	r->now_ns = r->room->time_ns;
 	if (++r->records % TICK_RECORDS == 0)
 		pass_time(r);
-	await_room(r, RECORD_SPANS);
+	await_room(r, open_cnt(r) + 1);
 	st_pipeline__record(r->pipe, r->room);
 	return 0;
 }
@@ -172,10 +179,7 @@ static int map_file(const char *path, const void **p, size_t *len)
 
 static void finish(struct replay *r)
 {
-	struct st_core_stats stats;
-
-	st_core__stats(st_pipeline__core(r->pipe), &stats);
-	await_room(r, stats.open);
+	await_room(r, open_cnt(r));
 	st_pipeline__end(r->pipe, r->now_ns);
 	pass_time(r);
 	st_report__closing(st_pipeline__core(r->pipe), st_pipeline__outputs(r->pipe), NULL);
