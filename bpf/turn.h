@@ -390,7 +390,6 @@ static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slo
 		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
 			return true;
 		s->capturing &= ~bit;
-		return false;
 	}
 	if (!c->src.segs)
 		return false;

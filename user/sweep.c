@@ -30,6 +30,7 @@ static void close_slot(struct st_pipeline *p, const struct st_slot *s, uint32_t 
 		.turn = s->turn,
 		.kind = ST_REC_STATE,
 		.what = ST_STATE_CLOSED,
+		.lost = 1, /* this very record at least */
 		.dir = ST_TX,
 	};
 

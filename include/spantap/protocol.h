@@ -93,6 +93,8 @@ struct st_proto_ops {
 	 */
 	void (*moved)(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns,
 		      bool over);
+	/* No byte will come in this direction from pos on; those before it may still be on their way. */
+	void (*fin)(struct st_flow *f, enum st_dir dir, uint64_t pos);
 	/* No more bytes in this direction. */
 	void (*eof)(struct st_flow *f, enum st_dir dir, uint64_t time_ns);
 	/* Turns were lost; first_dir is the direction of the first one. Returns how many requests. */

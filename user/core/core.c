@@ -194,6 +194,17 @@ static uint64_t fin_ns(const struct st_rec *rec)
 	return rec->what == ST_STATE_OWN_FIN && rec->last_ns ? rec->last_ns : rec->time_ns;
 }
 
+/*
+ * The peer's FIN may come in the middle of the very call that reads what stood before it, on
+ * another CPU even: it says where the bytes end, not that they were read.
+ */
+static void on_peer_fin(struct st_conn *n, const struct st_rec *rec)
+{
+	n->peer_fin_ns = rec->time_ns;
+	if (n->flow.ops && !n->off)
+		n->flow.ops->fin(&n->flow, (enum st_dir)rec->dir, rec->pos + rec->call_len);
+}
+
 static void on_state(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn *n = st_conn__get(c, rec);
@@ -201,7 +212,13 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 
 	if (!n)
 		return;
-	count_turns(n, rec);
+	if (rec->what == ST_STATE_PEER_FIN) {
+		on_peer_fin(n, rec);
+		return;
+	}
+	/* A turn that has just begun on another CPU is not lost: the kernel counts what it refused. */
+	if (rec->lost)
+		count_turns(n, rec);
 	if (rec->opp_time_ns)
 		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, false);
 	if (rec->last_ns)
@@ -210,13 +227,9 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 		on_closed(n, rec);
 		return;
 	}
-	/* A FIN that comes before the bytes in front of it were read counts when the socket closes. */
-	if (rec->what == ST_STATE_PEER_FIN && rec->call_len)
-		n->peer_fin_ns = rec->time_ns;
 	if (rec->what == ST_STATE_OWN_FIN)
 		n->exiting = rec->flags & ST_F_EXITING;
-	if (n->flow.ops && !n->off &&
-	    (rec->what == ST_STATE_OWN_FIN || (rec->what == ST_STATE_PEER_FIN && !rec->call_len)))
+	if (n->flow.ops && !n->off && rec->what == ST_STATE_OWN_FIN)
 		n->flow.ops->eof(&n->flow, dir, fin_ns(rec));
 }
 

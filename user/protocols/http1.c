@@ -530,6 +530,19 @@ static void cut_off(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 	finish(f, x, time_ns);
 }
 
+/* What is delimited by the connection's end now has an end that can be awaited. */
+static void on_fin(struct st_flow *f, enum st_dir dir, uint64_t pos)
+{
+	struct half *h = half_of(f, dir);
+
+	if ((h->part != UNTIL_EOF && h->part != BLIND) || is_req(f, dir))
+		return;
+	h->body_len = h->part == UNTIL_EOF && pos >= h->body_start ? pos - h->body_start : NOT_KNOWN;
+	h->body_end = pos;
+	h->part = AWAIT;
+	st_flow__expect(f, dir, pos);
+}
+
 static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 {
 	struct half *h = half_of(f, dir);
@@ -592,6 +605,7 @@ const struct st_proto_ops st_proto_http1 = {
 	.data = on_data,
 	.gap = on_gap,
 	.moved = on_moved,
+	.fin = on_fin,
 	.eof = on_eof,
 	.lost = on_lost,
 	.closed = on_closed,
