@@ -151,8 +151,9 @@ static void address_span(struct st_core *c, const struct st_rec *rec, struct st_
 void st_core__failed_connect(struct st_core *c, const struct st_rec *rec,
 			     const struct st_conn_info *info)
 {
-	begin(c, rec->tgid, rec->last_ns ? rec->last_ns : rec->time_ns, rec->time_ns,
-	      ST_ROLE_CLIENT);
+	bool started = rec->last_ns && rec->last_ns < rec->time_ns;
+
+	begin(c, rec->tgid, started ? rec->last_ns : rec->time_ns, rec->time_ns, ST_ROLE_CLIENT);
 	c->span.name = ST_STR("connect");
 	address_span(c, rec, st_str(info->peer, info->peer_len), info->peer_port);
 	st_span_str(&c->span, ST_KEY(error_type), connect_error(rec->err));
