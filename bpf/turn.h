@@ -88,17 +88,13 @@ static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
 			return 0;
 		if (!hit)
 			continue;
-		for (int k = 0; k < 2; k++) {
-			at = i + st_low_byte(hit);
-			if (at + 4 > ST_PAYLOAD_M || at + 4 > n)
-				return 0;
-			four = *(const __u32 *)(p + at);
-			if (four == ST_CRLFCRLF)
-				return at + 4;
-			hit &= hit - 1;
-			if (!hit)
-				break;
-		}
+		/* The first CR of a word alone: a shorter last line costs a longer copy, no more. */
+		at = i + st_low_byte(hit);
+		if (at + 4 > ST_PAYLOAD_M || at + 4 > n)
+			return 0;
+		four = *(const __u32 *)(p + at);
+		if (four == ST_CRLFCRLF)
+			return at + 4;
 	}
 	return 0;
 }

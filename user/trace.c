@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@
 #define ROOM_MIN      64u
 #define FLUSH_NS      (5 * ST_NSEC_PER_SEC)
 #define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
+#define READER_NICE (-10)
 #define CLOCK_STEP_NS (10 * ST_NSEC_PER_MSEC)
 
 struct trace {
@@ -117,6 +119,11 @@ static int attach(struct trace *t)
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)
 		return err;
+	/*
+	 * The little that the reader does must not wait behind what it traces: on a full machine
+	 * the rings would overflow. Without the privilege it goes on as it is.
+	 */
+	setpriority(PRIO_PROCESS, 0, READER_NICE);
 	t->ctl = st_tracer__ctl(t->tracer);
 	t->own.tracer = t->tracer;
 	t->own.who = t->who;

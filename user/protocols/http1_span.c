@@ -219,10 +219,14 @@ static void add_captured(const struct st_http1_head *h, struct st_span *s)
 {
 	const struct st_key *const *keys;
 	const struct st_http1_capture *cap = st_http1__captured(&keys);
+	struct st_attr *a;
 
 	for (uint32_t i = 0; i < cap->cnt; i++)
-		if (h->captured[i].len)
-			st_span_str(s, keys[i], h->captured[i]);
+		if (h->captured[i].len && (a = st_span_attr(s, keys[i]))) {
+			a->type = ST_V_STRS; /* the conventions say string[] */
+			a->strs.v = &h->captured[i];
+			a->strs.cnt = 1;
+		}
 }
 
 static void build(struct st_xchg *x, const struct st_http1_head *head, struct st_span *s,
