@@ -150,7 +150,7 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
  * Returns its call when its bytes are wanted; else it is done.
  */
-static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left,
+static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left, bool unreadable,
 						     struct st_slot **slot)
 {
 	struct st_slot_dir *d;
@@ -170,6 +170,8 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 		goto out;
 	d->call_end = pos + left;
 	d->pos = pos;
+	if (unreadable && s->last_dir == ST_TX + 1)
+		goto out;
 	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX);
 	if (!c)
 		return NULL;
@@ -197,7 +199,7 @@ static __always_inline void st_send_run(struct st_call *c, struct st_slot *s)
 static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, &s);
+	struct st_call *c = st_send_enter(sk, left, st_iter_is_kernel(&msg->msg_iter), &s);
 
 	if (!c)
 		return;
@@ -209,7 +211,7 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, &s);
+	struct st_call *c = st_send_enter(sk, left, !src->segs, &s);
 
 	if (!c)
 		return;
@@ -221,7 +223,7 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 static __always_inline void st_sendpage_begin(struct sock *sk, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, &s);
+	struct st_call *c = st_send_enter(sk, left, true, &s);
 
 	if (c)
 		st_send_run(c, s);

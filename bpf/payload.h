@@ -61,6 +61,19 @@ static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 n
 	src->segs = 1;
 }
 
+/* Do the bytes lie in kernel memory (sendfile, splice), where there is nothing to read for us? */
+static __always_inline bool st_iter_is_kernel(const struct iov_iter *it)
+{
+	struct iov_iter___old *old = (void *)it;
+
+	if (bpf_core_field_exists(old->type))
+		return (BPF_CORE_READ(old, type) & ~1u) != ST_OLD_ITER_IOVEC;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    ST_READ(it, iter_type) == bpf_core_enum_value(enum iter_type, ITER_UBUF))
+		return false;
+	return ST_READ(it, iter_type) != bpf_core_enum_value(enum iter_type, ITER_IOVEC);
+}
+
 /* A message's iterator at the entry of a send: nothing of it has been consumed yet. */
 static __always_inline void st_src_iter(struct st_src *src, const struct iov_iter *it)
 {
