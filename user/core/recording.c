@@ -95,7 +95,7 @@ static int enter_block(struct st_recording *r)
 		r->truncated = true;
 		return 0;
 	}
-	if (h->magic != BLOCK_MAGIC || h->len % 8 || h->len > ST_RECORDING_BLOCK_MAX)
+	if (h->magic != BLOCK_MAGIC || h->zero || h->len % 8 || h->len > ST_RECORDING_BLOCK_MAX)
 		return -EBADMSG;
 	if (h->len > left - sizeof(*h)) {
 		r->truncated = true;

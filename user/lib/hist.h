@@ -3,6 +3,8 @@
 #ifndef ST_LIB_HIST_H
 #define ST_LIB_HIST_H
 
+#include <stdint.h>
+
 #include "spantap/abi.h"
 
 /* Lower bound of a bucket, nanoseconds. */
