@@ -21,6 +21,7 @@
 
 #include "../unit/simkernel.c"
 #include "../unit/simreader.c"
+#include "../unit/simturn.c"
 
 #include "core/core.h"
 #include "core/recording.h"

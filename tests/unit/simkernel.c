@@ -3,14 +3,11 @@
  * Each function here stands for one of bpf/ and does what that one does; names are theirs with
  * st_ taken off.
  */
-#include "simkernel.h"
+#include "simkernel_int.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#define SIM_CHUNKS_MAX 16
-#define SIM_CRLFCRLF   0x0a0d0a0du
 
 struct sim *sim_new(uint32_t slot_cnt)
 {
@@ -78,7 +75,7 @@ void sim_sock_free(struct sim_sock *k)
 
 /* ---- ring.h ---- */
 
-static struct st_rec *reserve(struct sim_sock *k, struct sim *s, uint8_t kind, uint32_t payload_sz)
+struct st_rec *sim__reserve(struct sim_sock *k, struct sim *s, uint8_t kind, uint32_t payload_sz)
 {
 	struct st_cpu *cpu = &s->cpus[s->cpu];
 	struct st_rec *r;
@@ -101,7 +98,7 @@ static struct st_rec *reserve(struct sim_sock *k, struct sim *s, uint8_t kind, u
 	return r;
 }
 
-static void rec_task(struct st_rec *r, const struct sim_sock *k)
+void sim__rec_task(struct st_rec *r, const struct sim_sock *k)
 {
 	r->tgid = k->tgid;
 	r->tid = k->tid;
@@ -109,7 +106,7 @@ static void rec_task(struct st_rec *r, const struct sim_sock *k)
 
 /* ---- conn.h ---- */
 
-static uint64_t pos_extend(uint64_t known, uint32_t low)
+uint64_t sim__pos_extend(uint64_t known, uint32_t low)
 {
 	return known + (uint64_t)(int64_t)(int32_t)(low - (uint32_t)known);
 }
@@ -158,388 +155,6 @@ static struct st_slot *conn_get(struct sim_sock *k)
 	return sl ? sl : conn_make(k);
 }
 
-/* ---- turn.h ---- */
-
-/* One call that moves bytes: struct st_call with its buffers. */
-struct sim_call {
-	struct sim_sock *k;
-	struct st_slot *s;
-	const uint8_t *seg[SIM_SEGS_MAX];
-	size_t seg_len[SIM_SEGS_MAX];
-	uint32_t segs;
-	uint64_t pos;
-	uint64_t now;
-	uint32_t bytes, off;
-	uint16_t flags;
-	uint8_t dir;
-	bool more, turn;
-};
-
-static bool src_at(const struct sim_call *c, uint64_t off, const uint8_t **p, size_t *len)
-{
-	for (uint32_t i = 0; i < c->segs; i++) {
-		if (off < c->seg_len[i]) {
-			*p = c->seg[i] + off;
-			*len = c->seg_len[i] - off;
-			return true;
-		}
-		off -= c->seg_len[i];
-	}
-	return false;
-}
-
-static void open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16_t err)
-{
-	struct st_rec *r = reserve(k, k->sim, kind, ST_PAYLOAD_S);
-	struct st_open o = k->addr;
-
-	if (!r)
-		return;
-	rec_task(r, k);
-	r->conn_id = sl->conn_id;
-	r->slot = k->slot;
-	r->err = err;
-	r->pos = sl->dir[ST_RX].pos;
-	r->opp_pos = sl->dir[ST_TX].pos;
-	r->last_ns = sl->req_ns;
-	r->len = sizeof(o);
-	o.role = sl->flags & ST_SLOT_ACTIVE ? ST_ROLE_CLIENT : 0;
-	memcpy(r + 1, &o, sizeof(o));
-	sl->flags |= ST_SLOT_OPENED;
-}
-
-static bool starts_message(uint64_t first)
-{
-	uint32_t three = (uint32_t)first & 0xffffff;
-
-	return !(((three - 0x414141) | (0x5a5a5a - three)) & 0x808080);
-}
-
-static uint32_t find_head_end(const uint8_t *p, uint32_t n)
-{
-	for (uint32_t i = 0; i + 4 <= n; i++)
-		if (!memcmp(p + i, "\r\n\r\n", 4))
-			return i + 4;
-	return 0;
-}
-
-static uint64_t word_at(const uint8_t *p)
-{
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
-}
-
-static void after_chunk(struct sim_call *c, struct st_rec *r, const uint8_t *p, uint32_t n,
-			uint32_t cap)
-{
-	struct st_slot_dir *d = &c->s->dir[c->dir];
-	uint8_t bit = (uint8_t)(1 << c->dir);
-	uint64_t last = d->tail, next = 0;
-	uint32_t end;
-
-	if (n >= 8)
-		last = word_at(p + n - 8);
-	else
-		last = last >> (8 * n) | word_at(p) << (64 - 8 * n);
-	d->tail = last;
-	d->head_len += n;
-	c->off += n;
-	c->more = false;
-	if (last >> 32 == SIM_CRLFCRLF) {
-		r->flags |= ST_F_HEAD_END;
-		c->s->capturing &= (uint8_t)~bit;
-		c->more = c->off < c->bytes && c->s->mode == ST_MODE_EVERY;
-		return;
-	}
-	if (c->off >= c->bytes)
-		return;
-	c->more = true;
-	if (c->s->mode == ST_MODE_EVERY)
-		return;
-	end = cap == ST_PAYLOAD_M ? find_head_end(p, n) : 0;
-	if (!end)
-		return;
-	if (end + 8 <= n)
-		next = word_at(p + end);
-	r->flags |= ST_F_HEAD_END;
-	if (starts_message(next))
-		return;
-	c->s->capturing &= (uint8_t)~bit;
-	c->more = false;
-}
-
-static void data_fill(struct sim_call *c, struct st_rec *r)
-{
-	struct st_slot_dir *d = &c->s->dir[c->dir], *o = &c->s->dir[!c->dir];
-
-	rec_task(r, c->k);
-	r->conn_id = c->s->conn_id;
-	r->slot = c->k->slot;
-	r->pos = c->pos + c->off;
-	r->opp_pos = o->pos;
-	r->opp_time_ns = o->time_ns;
-	r->last_ns = d->time_ns;
-	r->turn = c->s->turn;
-	r->call_len = c->bytes;
-	r->dir = c->dir;
-	r->flags = c->flags;
-	r->lost = c->s->lost;
-}
-
-static bool chunk(struct sim_call *c, const uint8_t *from, size_t len, uint32_t cap)
-{
-	struct st_rec *r = reserve(c->k, c->k->sim, ST_REC_DATA, cap);
-	uint32_t n = len > cap ? cap : (uint32_t)len;
-	uint8_t *p;
-
-	if (!r)
-		return false;
-	data_fill(c, r);
-	p = (uint8_t *)(r + 1);
-	if (n)
-		memcpy(p, from, n);
-	r->len = (uint16_t)n;
-	if (!c->off)
-		c->now = r->time_ns;
-	if (!c->off && c->turn)
-		c->s->starts = n >= 16 && starts_message(word_at(p));
-	if (n)
-		after_chunk(c, r, p, n, cap);
-	else
-		c->more = false;
-	if (c->off < c->bytes)
-		r->flags |= ST_F_CUT;
-	c->s->lost = 0;
-	return true;
-}
-
-static bool first_chunk(struct sim_call *c)
-{
-	const uint8_t *p = NULL;
-	size_t len = 0;
-
-	if (!src_at(c, 0, &p, &len)) {
-		c->flags |= ST_F_UNREADABLE;
-		c->more = false;
-		return chunk(c, NULL, 0, ST_PAYLOAD_S);
-	}
-	if (len > c->bytes)
-		len = c->bytes;
-	return chunk(c, p, len, len <= ST_PAYLOAD_S ? ST_PAYLOAD_S : ST_PAYLOAD_M);
-}
-
-static bool next_chunk(struct sim_call *c)
-{
-	const uint8_t *p = NULL;
-	size_t len = 0;
-
-	if (!src_at(c, c->off, &p, &len))
-		return false;
-	if (len > c->bytes - c->off)
-		len = c->bytes - c->off;
-	return chunk(c, p, len, ST_PAYLOAD_L);
-}
-
-static void capture_call(struct sim_call *c)
-{
-	struct st_cpu *cpu = &c->k->sim->cpus[c->k->sim->cpu];
-
-	if (!first_chunk(c)) {
-		if (c->s->lost < 255)
-			c->s->lost++;
-		return;
-	}
-	c->flags = (uint16_t)((c->flags & ~ST_F_TURN) | ST_F_CONT);
-	for (int i = 0; i < SIM_CHUNKS_MAX && c->more; i++) {
-		if (!next_chunk(c))
-			return;
-		if (c->s->dir[c->dir].head_len >= ST_HEAD_MAX) {
-			cpu->counter[ST_C_HEAD_TOO_LONG]++;
-			c->s->capturing &= (uint8_t) ~(1 << c->dir);
-			return;
-		}
-	}
-}
-
-static bool peek_starts(const struct sim_call *c)
-{
-	const uint8_t *p;
-	size_t len;
-
-	return src_at(c, 0, &p, &len) && len >= 8 && starts_message(word_at(p));
-}
-
-static bool turn_begins(struct st_slot *s, uint8_t dir)
-{
-	if (s->last_dir == dir + 1)
-		return false;
-	s->last_dir = (uint8_t)(dir + 1);
-	s->turn++;
-	s->capturing |= (uint8_t)(1 << dir);
-	s->dir[dir].head_len = 0;
-	s->dir[dir].tail = 0;
-	return true;
-}
-
-static bool tail_ends_chunks(uint64_t tail)
-{
-	uint8_t before = (uint8_t)(tail >> 16);
-
-	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
-}
-
-/* Of the last buffer, as the call names it: more than a receive filled, and what was announced. */
-static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
-{
-	const uint8_t *p;
-	size_t len;
-
-	if (!c->segs || (c->segs > 1 && c->dir == ST_RX))
-		return;
-	p = c->seg[c->segs - 1];
-	len = c->seg_len[c->segs - 1];
-	if (c->segs == 1 && len > c->bytes)
-		len = c->bytes;
-	p += len;
-	if (len >= 8)
-		d->tail = word_at(p - 8);
-	else
-		for (const uint8_t *q = p - len; q < p; q++)
-			d->tail = d->tail >> 8 | (uint64_t)*q << 56;
-}
-
-static bool same_turn_wanted(struct sim_call *c)
-{
-	struct st_slot *s = c->s;
-	struct st_slot_dir *d = &s->dir[c->dir];
-	uint8_t bit = (uint8_t)(1 << c->dir);
-
-	if (s->mode == ST_MODE_EVERY)
-		return d->head_len < ST_HEAD_MAX || !s->proto;
-	if (d->expect_end > c->pos) {
-		s->capturing &= (uint8_t)~bit;
-		keep_tail(c, d);
-		return false;
-	}
-	if (s->capturing & bit) {
-		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
-			return true;
-		s->capturing &= (uint8_t)~bit;
-		return false;
-	}
-	if (!c->segs)
-		return false;
-	if (!peek_starts(c)) {
-		keep_tail(c, d);
-		return false;
-	}
-	s->capturing |= bit;
-	d->head_len = 0;
-	d->tail = 0;
-	return true;
-}
-
-static void end_send(struct sim_sock *k, struct st_slot *sl, uint8_t dir)
-{
-	struct st_rec *r = reserve(k, k->sim, ST_REC_END, 0);
-
-	if (!r)
-		return;
-	rec_task(r, k);
-	r->conn_id = sl->conn_id;
-	r->slot = k->slot;
-	r->dir = dir;
-	r->pos = sl->dir[dir].pos;
-	r->last_ns = sl->dir[dir].time_ns;
-	r->turn = sl->turn;
-	sl->dir[dir].expect_end = 0;
-}
-
-static void accepted_to(struct sim_sock *k, struct st_slot *sl, uint8_t dir, uint64_t end)
-{
-	struct st_slot_dir *d = &sl->dir[dir];
-
-	uint64_t expected = d->expect_end;
-
-	d->pos = end;
-	if (!expected)
-		return;
-	if (expected == ST_EXPECT_CHUNKED
-		    ? tail_ends_chunks(d->tail) && (dir == ST_RX || end == d->call_end)
-		    : end >= expected)
-		end_send(k, sl, dir);
-}
-
-/* ---- flow.h ---- */
-
-static bool look_needed(const struct sim_call *c)
-{
-	if (c->s->mode == ST_MODE_OFF)
-		return false;
-	return c->turn || c->s->mode == ST_MODE_EVERY || c->s->dir[c->dir].expect_end <= c->pos ||
-	       c->s->dir[c->dir].expect_end == ST_EXPECT_CHUNKED;
-}
-
-static void call_run(struct sim_call *c)
-{
-	if (c->turn || same_turn_wanted(c)) {
-		c->flags = (uint16_t)((c->turn ? ST_F_TURN : 0) |
-				      (c->dir == ST_TX ? ST_F_ANNOUNCED : 0));
-		if (!(c->s->flags & ST_SLOT_OPENED))
-			open_send(c->k, c->s, ST_REC_OPEN, 0);
-		capture_call(c);
-	}
-	if (!c->now)
-		c->now = c->k->sim->now_ns;
-	c->s->dir[c->dir].time_ns = c->now;
-}
-
-static void send_enter(struct sim_call *c, size_t left)
-{
-	struct st_slot_dir *d = &c->s->dir[ST_TX];
-	uint64_t pos = pos_extend(d->pos, c->k->write_seq);
-
-	if (d->call_end == pos + left) {
-		d->time_ns = c->k->sim->now_ns;
-		return;
-	}
-	d->call_end = pos + left;
-	d->pos = pos;
-	c->pos = pos;
-	c->bytes = left > 0x7fffffff ? 0x7fffffff : (uint32_t)left;
-	c->turn = turn_begins(c->s, ST_TX);
-	if (look_needed(c) && (c->segs || c->turn))
-		call_run(c);
-	else
-		d->time_ns = c->k->sim->now_ns;
-}
-
-static void moved(struct sim_call *c, uint32_t bytes)
-{
-	struct sim_sock *k = c->k;
-	struct st_slot_dir *d = &c->s->dir[c->dir];
-	uint32_t copied = k->copied_seq;
-	uint64_t end = d->pos + bytes;
-
-	if (k->tcp) {
-		copied -= k->rcv_shut && copied == k->rcv_nxt;
-		end = pos_extend(d->pos, copied);
-		c->s->dir[ST_TX].pos = pos_extend(c->s->dir[ST_TX].pos, k->write_seq);
-	}
-	c->bytes = bytes;
-	c->pos = end - bytes;
-	c->turn = turn_begins(c->s, c->dir);
-	if (!look_needed(c))
-		c->segs = 0;
-	if (c->segs || (c->turn && c->s->mode != ST_MODE_OFF))
-		call_run(c);
-	else
-		d->time_ns = k->sim->now_ns;
-	accepted_to(k, c->s, c->dir, end);
-}
-
 /* ---- the calls ---- */
 
 static void segs_of(struct sim_call *c, const void *p, size_t len)
@@ -569,7 +184,7 @@ static void begin_call(struct sim_call *c, size_t len)
 	c->s = conn_get(c->k);
 	c->dir = ST_TX;
 	if (c->s)
-		send_enter(c, len);
+		sim__send_enter(c, len);
 }
 
 void sim_send_begin(struct sim_sock *k, const void *p, size_t len)
@@ -589,7 +204,7 @@ static void unix_sent(struct sim_call *c, size_t accepted)
 	c->s = conn_get(c->k);
 	c->dir = ST_TX;
 	if (c->s)
-		moved(c, (uint32_t)accepted);
+		sim__moved(c, (uint32_t)accepted);
 }
 
 void sim_send_end(struct sim_sock *k, size_t accepted)
@@ -607,7 +222,7 @@ void sim_send_end(struct sim_sock *k, size_t accepted)
 	sl = k->traced ? conn_find(k) : NULL;
 	if (!sl || !k->sim->watching)
 		return;
-	accepted_to(k, sl, ST_TX, pos_extend(sl->dir[ST_TX].pos, k->write_seq));
+	sim__accepted_to(k, sl, ST_TX, sim__pos_extend(sl->dir[ST_TX].pos, k->write_seq));
 }
 
 void sim_send(struct sim_sock *k, const void *p, size_t len)
@@ -660,7 +275,7 @@ static size_t receive(struct sim_sock *k, size_t len, bool readable)
 		k->copied_seq = k->rcv_nxt;
 	if (k->traced && (c.s = conn_get(k))) {
 		segs_of(&c, readable ? p : NULL, len);
-		moved(&c, (uint32_t)len);
+		sim__moved(&c, (uint32_t)len);
 	}
 	if (k->in_off == k->in.len) {
 		st_buf__reset(&k->in);
@@ -690,22 +305,22 @@ static void state_positions(struct sim_sock *k, struct st_slot *sl, struct st_re
 {
 	uint32_t next = k->rcv_nxt - 1;
 
-	sl->dir[ST_TX].pos = pos_extend(sl->dir[ST_TX].pos, k->write_seq);
+	sl->dir[ST_TX].pos = sim__pos_extend(sl->dir[ST_TX].pos, k->write_seq);
 	r->pos = sl->dir[r->dir].pos;
 	r->opp_pos = sl->dir[!r->dir].pos;
 	if (r->what != ST_STATE_PEER_FIN)
 		return;
 	r->call_len = (int32_t)(next - k->copied_seq) > 0 ? next - k->copied_seq : 0;
-	r->pos = pos_extend(r->pos, k->copied_seq);
+	r->pos = sim__pos_extend(r->pos, k->copied_seq);
 }
 
 static void state_send(struct sim_sock *k, struct st_slot *sl, uint8_t what, uint16_t err)
 {
-	struct st_rec *r = reserve(k, k->sim, ST_REC_STATE, 0);
+	struct st_rec *r = sim__reserve(k, k->sim, ST_REC_STATE, 0);
 
 	if (!r)
 		return;
-	rec_task(r, k);
+	sim__rec_task(r, k);
 	r->conn_id = sl->conn_id;
 	r->slot = k->slot;
 	r->what = what;
@@ -732,6 +347,7 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 	case SIM_SYN_SENT:
 		break;
 	case SIM_ESTABLISHED:
+		sl->req_ns = 0;
 		sl->dir[ST_TX].pos = 1ULL << 32 | k->write_seq;
 		sl->dir[ST_RX].pos = 1ULL << 32 | k->copied_seq;
 		break;
@@ -744,7 +360,7 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 		break;
 	case SIM_CLOSED:
 		if (old == SIM_SYN_SENT)
-			open_send(k, sl, ST_REC_CONNECT, err);
+			sim__open_send(k, sl, ST_REC_CONNECT, err);
 		sl->flags |= ST_SLOT_CLOSED;
 		state_send(k, sl, ST_STATE_CLOSED, err);
 		k->conn_id = 0; /* st_sk_drop */
@@ -761,6 +377,7 @@ static void connecting(struct sim_sock *k)
 		return;
 	sl->flags |= ST_SLOT_ACTIVE;
 	sl->role = ST_ROLE_CLIENT;
+	sl->req_ns = k->sim->now_ns;
 }
 
 void sim_connect(struct sim_sock *client)
@@ -833,8 +450,8 @@ void sim_close(struct sim_sock *k)
 void sim_exit(struct sim *s, uint32_t tgid)
 {
 	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tgid};
-	struct st_rec *r = reserve(&none, s, ST_REC_EXIT, 0);
+	struct st_rec *r = sim__reserve(&none, s, ST_REC_EXIT, 0);
 
 	if (r)
-		rec_task(r, &none);
+		sim__rec_task(r, &none);
 }

@@ -156,6 +156,7 @@ void sim_sweep(struct sim *s, sim_rec_fn fn, void *ctx)
 			.kind = ST_REC_STATE,
 			.what = ST_STATE_CLOSED,
 			.dir = ST_TX,
+			.lost = 1,
 		};
 
 		if (sl->conn_id && (sl->flags & ST_SLOT_CLOSED))
