@@ -102,7 +102,7 @@ static void pipelined_in_one_call_run(struct bed *b)
 	bed_end(b);
 	assert_int_equal(b->cnt, 6);
 	for (int i = 1; i <= 3; i++) {
-		char path[8];
+		char path[16];
 
 		snprintf(path, sizeof(path), "/p%d", i);
 		bed_must(b, ST_KIND_SERVER, path, NULL, NULL, 200, 0, i, MS, 2 * MS, false);
