@@ -80,7 +80,11 @@ count_whole() {
 }
 
 count_lines() {
-	awk '/^ok / { ok++ } /^not ok / { no++ } /^skip / { skip++ } END { print ok + 0, no + 0, skip + 0 }' "$1"
+	awk '
+	/^skip / || /^ok .*# SKIP/ { skip++; next }
+	/^ok / { ok++ }
+	/^not ok / { no++ }
+	END { print ok + 0, no + 0, skip + 0 }' "$1"
 }
 
 # A program that ends with neither all passed nor a failed test has crashed: that is one more failure.
@@ -130,7 +134,7 @@ part() {
 	printf '%-7s %-9s %5d passed %4d failed %4d skipped %9s\n' $verdict "$name" "$ok" "$no" "$skip" \
 		"$(awk -v ns=$(($(date +%s%N) - start)) 'BEGIN { printf "%.1f s", ns / 1e9 }')"
 	[ $no = 0 ] || show "$log"
-	grep '^skip ' "$log"
+	grep -E '^skip |^ok .*# SKIP' "$log"
 }
 
 # Without the tests that passed; of a long log the lines of failures, which give the reasons, and its end.
