@@ -142,8 +142,8 @@ show() {
 	echo "---- $1"
 	grep -vE '^\[ (RUN     |      OK)|^ok ' "$1" >"$1.short"
 	[ "$(wc -l <"$1.short")" -le 120 ] ||
-		grep -nE '^not ok|FAILED|ERROR|Error|error:|SUMMARY|ended with' "$1.short" | head -40
-	tail -n 120 "$1.short"
+		grep -nE '^not ok|FAILED|ERROR|Error|error:|SUMMARY|ended with' "$1.short" | cut -c1-500 | head -40
+	tail -n 120 "$1.short" | cut -c1-500
 	rm -f "$1.short"
 	echo "----"
 }
