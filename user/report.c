@@ -92,9 +92,8 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 	if (own && own->timing) {
 		uint64_t unseen = not_timed(own->tracer);
 
-		st_info("%s requests timed, %s lost%s",
-			thousands(st_report__latency(own, NULL), a), thousands(unseen, b),
-			use);
+		st_info("%s requests timed, %s lost%s", thousands(st_report__latency(own, NULL), a),
+			thousands(unseen, b), use);
 		return;
 	}
 	left_out = o.sampled_out + o.filtered;
@@ -274,8 +273,8 @@ static void print_rows(const struct hists *all, struct st_registry *registry)
 	int cnt = 0;
 
 	for (int i = 0; rows && i < all->cnt; i++) {
-		const struct st_resource *res = st_registry__get(
-			registry, (int)all->v[i].key.tgid, st_clock__mono_ns());
+		const struct st_resource *res =
+			st_registry__get(registry, (int)all->v[i].key.tgid, st_clock__mono_ns());
 
 		st_term__clean(service, sizeof(service), res->service, false);
 		cnt = add_row(rows, cnt, service, &all->v[i].key, &all->v[i].h);

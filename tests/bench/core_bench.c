@@ -68,14 +68,8 @@ void *realloc(void *p, size_t n)
 
 /* ---- the spans' way out ---- */
 
-#define STR(id, lit)                                                                               \
-	{                                                                                          \
-		.key = ST_KEY(id), .type = ST_V_STR, .s = {(lit), sizeof(lit) - 1 }                \
-	}
-#define INT(id, v)                                                                                 \
-	{                                                                                          \
-		.key = ST_KEY(id), .type = ST_V_INT, .i = (v)                                      \
-	}
+#define STR(id, lit) {.key = ST_KEY(id), .type = ST_V_STR, .s = {(lit), sizeof(lit) - 1}}
+#define INT(id, v)   {.key = ST_KEY(id), .type = ST_V_INT, .i = (v)}
 
 static const struct st_attr res_attrs[] = {
 	STR(service_name, "shop"),

@@ -48,7 +48,7 @@ struct st_conn {
 };
 
 #define ST_NAMES_RESOURCES 8192u
-#define ST_ADMITTED 256u
+#define ST_ADMITTED	   256u
 
 struct st_core {
 	struct st_core_config cfg;
@@ -61,9 +61,9 @@ struct st_core {
 	struct {
 		struct st_names *names;
 		uint32_t generation;
-	} names[ST_NAMES_RESOURCES]; /* by resource index */
+	} names[ST_NAMES_RESOURCES];	/* by resource index */
 	uint64_t admitted[ST_ADMITTED]; /* templates whose name was admitted, by number */
-	struct st_span span;	     /* the one being made */
+	struct st_span span;		/* the one being made */
 	char name[ST_ROUTE_MAX + 64];
 };
 

@@ -537,7 +537,8 @@ static void on_fin(struct st_flow *f, enum st_dir dir, uint64_t pos)
 
 	if ((h->part != UNTIL_EOF && h->part != BLIND) || is_req(f, dir))
 		return;
-	h->body_len = h->part == UNTIL_EOF && pos >= h->body_start ? pos - h->body_start : NOT_KNOWN;
+	h->body_len =
+		h->part == UNTIL_EOF && pos >= h->body_start ? pos - h->body_start : NOT_KNOWN;
 	h->body_end = pos;
 	h->part = AWAIT;
 	st_flow__expect(f, dir, pos);
