@@ -41,6 +41,9 @@ struct http1 {
 	bool paired;	     /* a response was seen to answer a request: the directions are right */
 	bool overlaps; /* a request turn began before all requests of earlier ones were answered */
 	bool unsure;   /* bytes of such a connection were lost: nothing tells what answers what */
+	uint8_t even;  /* unsure: turns in a row with as many answers as requests */
+	uint32_t probe_turn; /* the last of them */
+	uint32_t probe_asked, probe_answered;
 };
 
 /* Of a body whose framing was not seen. */
@@ -95,6 +98,16 @@ static bool piped(const struct st_flow *f, enum st_dir dir)
 	return f->open_cnt > (is_req(f, dir) ? 0 : 1);
 }
 
+/* A hole; piped: from here on nothing tells what answers what. */
+static void lose_order(struct st_flow *f, bool piped_here)
+{
+	struct http1 *st = f->state;
+
+	st->unsure = st->unsure || piped_here;
+	st->even = 0;
+	st->probe_answered = UINT32_MAX / 2; /* as many as were asked for it is not */
+}
+
 /*
  * Bytes of this direction were not seen where a message could begin: no message is looked for
  * until the other side speaks.
@@ -109,18 +122,17 @@ static void go_blind(struct st_flow *f, enum st_dir dir, enum hole hole)
 	h->partial = false;
 	h->x = NULL;
 	if (hole == HOLE)
-		st->unsure = st->unsure || st->overlaps || piped(f, dir);
+		lose_order(f, st->overlaps || piped(f, dir));
 }
 
 /* The end of a chunked body will not be seen, nor answers to other requests behind it. */
 static void lose_chunks(struct st_flow *f, enum st_dir dir)
 {
-	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 
 	h->part = BLIND;
 	h->hole = !is_req(f, dir) && st_flow__unanswered(f) ? HOLE : NO_HOLE;
-	st->unsure = st->unsure || h->hole;
+	lose_order(f, h->hole);
 }
 
 /*
@@ -159,6 +171,27 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	finish(f, x, time_ns);
 }
 
+/*
+ * May it be told again what answers what? Where a client asks for several at once and gets as many
+ * answers before it asks on, so many times in a row, none was left over from before: if one had
+ * been, it would have come at some time in a turn of its own or with more than were asked for.
+ */
+#define PROBE_EVEN 8
+
+static bool stays_unsure(struct http1 *st, uint32_t turn)
+{
+	if (turn != st->probe_turn) {
+		bool even = st->probe_asked >= 2 && st->probe_asked == st->probe_answered;
+
+		st->even = even ? (uint8_t)(st->even + 1) : 0;
+		st->probe_turn = turn;
+		st->probe_asked = st->probe_answered = 0;
+		st->unsure = st->even < PROBE_EVEN || st->overlaps;
+	}
+	st->probe_asked++;
+	return st->unsure;
+}
+
 static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 				    struct st_http1_kept *head)
 {
@@ -168,7 +201,7 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	st->overlaps = st->overlaps || (f->first && f->first->turn != c->turn);
 	st->begun = true;
 	st->absorb = false;
-	if (st->unsure) {
+	if (st->unsure && stays_unsure(st, c->turn)) {
 		st_flow__lost(f, 1);
 		return NULL;
 	}
@@ -282,6 +315,7 @@ static void stray_response(struct st_flow *f)
 {
 	struct http1 *st = f->state;
 
+	st->probe_answered++;
 	if (st->absorb || st->unsure || !(st->begun || st_flow__is_whole(f)))
 		st_flow__stray(f);
 	else
@@ -421,14 +455,12 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 /* Bytes behind a hole, in the same turn. */
 static void on_hole(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
 {
-	struct http1 *st = f->state;
-
 	/* The rest of a message that began in it? */
 	if (half_of(f, dir)->hole == SHORT_HOLE)
 		go_blind(f, dir, HOLE);
 	/* Requests are piped here. */
 	if (is_req(f, dir) && st_http1_head__detect(st_bytes(c->p, c->len)) == 1)
-		st->unsure = true;
+		lose_order(f, true);
 }
 
 static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
@@ -570,7 +602,7 @@ static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir
 	close_all(f, time_ns, (struct st_str){0}, true);
 	for (int d = 0; d < 2; d++)
 		st->half[d] = (struct half){.last = st->half[d].last};
-	st->unsure = st->unsure || st->overlaps || overlap;
+	lose_order(f, st->overlaps || overlap);
 	/* A response whose request was among the lost ones is no loss of its own. */
 	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir) !first_dir);
 	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
