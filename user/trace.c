@@ -21,7 +21,9 @@
 #include "who.h"
 
 /* While records come, the rings are read this often, without a wake-up for each. */
-#define NAP_NS	      (8 * ST_NSEC_PER_MSEC)
+#define NAP_NS	      (6 * ST_NSEC_PER_MSEC)
+/* After a sleep the response follows its request soon: the naps begin short and double. */
+#define NAP_FIRST_NS  ST_NSEC_PER_MSEC
 #define NAP_BUSY_NS   (2 * ST_NSEC_PER_MSEC)
 #define BUSY_RECORDS  2000u
 /* After so many naps without a record the next one wakes the reader. */
@@ -33,7 +35,7 @@
 #define ROOM_MIN      64u
 #define FLUSH_NS      (5 * ST_NSEC_PER_SEC)
 #define OPEN_AFTER_NS (60 * ST_NSEC_PER_SEC)
-#define READER_NICE (-10)
+#define READER_NICE   (-10)
 #define CLOCK_STEP_NS (10 * ST_NSEC_PER_MSEC)
 
 struct trace {
@@ -52,6 +54,7 @@ struct trace {
 	uint64_t next_second_ns;
 	int64_t epoch_off_ns;
 	uint32_t empty_naps;
+	uint64_t nap_ns;
 	bool held; /* records wait in the rings for room behind them: no wake-up helps */
 };
 
@@ -263,12 +266,14 @@ static void round_once(struct trace *t)
 	if (t->stop)
 		return;
 	if (t->empty_naps < EMPTY_NAPS) {
-		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : NAP_NS)),
+		t->nap_ns = min_u64(NAP_NS, t->nap_ns * 2);
+		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : t->nap_ns)),
 			   t->held ? ST_SLEEP_NOT : ST_SLEEP_NAP);
 		return;
 	}
 	if (st_report__has_open(st_pipeline__core(t->pipe)) || !st_who__is_open_ended(t->who))
 		next = min_u64(next, t->next_second_ns);
+	t->nap_ns = NAP_FIRST_NS / 2;
 	wait_until(t, next, ST_SLEEP_DEEP);
 }
 
@@ -325,6 +330,7 @@ int st_trace__run(const struct st_config *cfg)
 	struct trace t = {
 		.cfg = cfg,
 		.epoll_fd = -1,
+		.nap_ns = NAP_FIRST_NS / 2,
 		.signal_fd = -1,
 		.own = {.started_ns = st_clock__mono_ns(), .cpu_at_start_ns = 0},
 	};

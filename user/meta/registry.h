@@ -12,7 +12,7 @@
 #include "spantap/config.h"
 #include "lib/buf.h"
 
-#define ST_REGISTRY_DEFAULT_MAX 4096u
+#define ST_REGISTRY_DEFAULT_MAX 2048u
 
 struct st_registry;
 
