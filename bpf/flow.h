@@ -118,6 +118,10 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0);
 		st_capture(c, s, which);
+		if (c->off < c->bytes && s->mode == ST_MODE_HEAD) {
+			s->dir[c->dir & 1].tail = 0;
+			st_keep_tail(c, &s->dir[c->dir & 1]);
+		}
 	}
 	if (!c->now)
 		c->now = bpf_ktime_get_ns();

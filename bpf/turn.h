@@ -337,8 +337,8 @@ static __always_inline bool st_is_last_chunk(__u64 tail)
 	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
 }
 
-/* Keeps the last bytes of a call that makes no record: a chunked body's end shows there. */
-static __always_inline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
+/* Keeps the last bytes of a call that was not copied whole: a chunked body's end shows there. */
+static __noinline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
 {
 	__u64 addr = c->src.base, len = c->src.len, last = 0;
 	struct iovec v;
