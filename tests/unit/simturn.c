@@ -338,6 +338,10 @@ static void call_run(struct sim_call *c)
 		if (!(c->s->flags & ST_SLOT_OPENED))
 			sim__open_send(c->k, c->s, ST_REC_OPEN, 0);
 		capture_call(c);
+		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD) {
+			c->s->dir[c->dir].tail = 0;
+			keep_tail(c, &c->s->dir[c->dir]);
+		}
 	}
 	if (!c->now)
 		c->now = c->k->sim->now_ns;

@@ -528,6 +528,41 @@ static void unix_sockets(void **state)
 	}
 }
 
+/*
+ * What was copied of a call ends in the middle of a chunk, in bytes that look like the last chunk:
+ * the body goes on all the same.
+ */
+static void false_end_run(struct bed *b)
+{
+	static char resp[2000];
+	int n = snprintf(resp, sizeof(resp),
+			 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5dc\r\n");
+
+	memset(resp + n, 'd', sizeof(resp) - (size_t)n);
+	memcpy(resp + ST_PAYLOAD_M - 7, "\r\n0\r\n\r\n", 7);
+	ask(b, GET("/trap"));
+	sim_send(&b->s, resp, (size_t)n + 1000);
+	bed_step(b, 10 * MS);
+	sim_recv_all(&b->c);
+	bed_step(b, 0);
+	sim_send(&b->s, resp + n + 1000, 500);
+	bed_step(b, 0);
+	answer(b, "\r\n0\r\n\r\n");
+	sim_sleep(b->sim, 10 * MS);
+	ask(b, GET("/next"));
+	answer(b, OK("0"));
+	bed_end(b);
+	assert_int_equal(b->cnt, 4);
+	assert_int_equal(bed_find(b, ST_KIND_SERVER, "/trap")->end_ns - SIM_T0, 11 * MS);
+	assert_int_equal(bed_find(b, ST_KIND_CLIENT, "/trap")->end_ns - SIM_T0, 12 * MS);
+}
+
+static void false_end(void **state)
+{
+	(void)state;
+	each_reader(false_end_run);
+}
+
 /* Bytes where none belong do not spoil what comes behind them. */
 static void junk_behind_run(struct bed *b)
 {
@@ -599,6 +634,7 @@ int main(void)
 		cmocka_unit_test(unix_sockets),
 		cmocka_unit_test(not_http),
 		cmocka_unit_test(junk_behind),
+		cmocka_unit_test(false_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
