@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "kern/memory.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "overflow.h"
@@ -339,6 +340,7 @@ int st_trace__run(const struct st_config *cfg)
 	t.end_ns = cfg->duration_ns ? st_clock__mono_ns() + cfg->duration_ns : UINT64_MAX;
 	if (!err) {
 		say_hello(&t);
+		st_memory__shed();
 		while (!t.stop)
 			round_once(&t);
 		finish(&t);
