@@ -562,6 +562,45 @@ static void test_lru(void **state)
 	st_registry__free(r);
 }
 
+static void note_forgotten(void *ctx, const struct st_resource *res)
+{
+	((bool *)ctx)[res->pid] = true;
+}
+
+/* Processes that come and go by the hundreds: of the ended ones the oldest go, the living stay. */
+static void test_ended_are_bounded(void **state)
+{
+	enum { MAX = 64, LIVING = 20, LAST = 1000 };
+	struct st_registry *r = st_registry__new(NULL, MAX);
+	struct st_buf buf = st_buf__init(4096);
+	static bool forgotten[LAST + 1];
+	struct st_registry_stats stats;
+
+	(void)state;
+	st_registry__set_offline(r);
+	st_registry__on_forget(r, note_forgotten, forgotten);
+	for (int pid = 1; pid <= LAST; pid++) {
+		st_registry__put(r, pid, pack_one(&buf, pid, "one of many"));
+		if (pid > LIVING)
+			st_registry__exit(r, pid, (uint64_t)pid);
+		st_registry__stats(r, &stats);
+		/* Half of the table, the tracer's own and the unknown process's. */
+		assert_true(stats.live <= LIVING + MAX / 2 + 1 + 2);
+	}
+	assert_int_equal(stats.evicted, 0);
+	for (int pid = 1; pid <= LAST; pid++)
+		assert_int_equal(forgotten[pid], pid > LIVING && pid < LAST - MAX / 2);
+	/* A number that is used again is not among the ended ones any more. */
+	st_registry__put(r, LAST, pack_one(&buf, LAST, "reused"));
+	st_registry__tick(r, 40 * NS);
+	check_str(st_registry__get(r, LAST, 40 * NS), ST_KEY(service_name), "reused");
+	st_registry__stats(r, &stats);
+	assert_int_equal(stats.live, LIVING + 1 + 2);
+	st_registry__on_forget(r, NULL, NULL);
+	st_buf__free(&buf);
+	st_registry__free(r);
+}
+
 /* What environments may add to the table of keys is bounded; the rest is counted. */
 static void test_keys(void **state)
 {
@@ -596,7 +635,7 @@ int main(void)
 		cmocka_unit_test(test_exec),	   cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_pack),	   cmocka_unit_test(test_pack_bounds),
 		cmocka_unit_test(test_table),	   cmocka_unit_test(test_lru),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_keys),	   cmocka_unit_test(test_ended_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, make_program, remove_program);

@@ -29,7 +29,7 @@ struct item {
 	uint64_t exited_ns;	       /* 0: not known to have ended */
 	uint64_t start_ticks;	       /* 0: unknown */
 	int32_t tgid;		       /* 0: the item is free */
-	uint32_t next_free;
+	uint32_t next, prev;	       /* among those that ended; next: among the free ones */
 	bool seen;
 };
 
@@ -47,7 +47,8 @@ struct st_registry {
 	struct item *items;
 	/* cold */
 	uint32_t max, used, free_head, hand;
-	uint32_t exited_cnt;	 /* items with exited_ns */
+	uint32_t exited_first, exited_last; /* items with exited_ns, in the order of their end */
+	uint32_t exited_cnt, exited_max;
 	struct retired *retired; /* ring */
 	uint32_t retired_max, retired_at, retired_cnt;
 	uint32_t *free_idx; /* resource indices to give out, a stack */
@@ -144,10 +145,33 @@ static void retire(struct st_registry *r, const struct st_resource *res)
 		(struct retired){res, r->now_ns + KEEP_EXITED_NS};
 }
 
-static void set_exited(struct st_registry *r, struct item *it, uint64_t exited_ns)
+static void exited_add(struct st_registry *r, uint32_t i)
 {
-	r->exited_cnt += !!exited_ns - !!it->exited_ns;
-	it->exited_ns = exited_ns;
+	struct item *it = &r->items[i];
+
+	it->prev = r->exited_last;
+	it->next = NONE;
+	*(it->prev == NONE ? &r->exited_first : &r->items[it->prev].next) = i;
+	r->exited_last = i;
+	r->exited_cnt++;
+}
+
+static void exited_del(struct st_registry *r, uint32_t i)
+{
+	struct item *it = &r->items[i];
+
+	*(it->prev == NONE ? &r->exited_first : &r->items[it->prev].next) = it->next;
+	*(it->next == NONE ? &r->exited_last : &r->items[it->next].prev) = it->prev;
+	r->exited_cnt--;
+}
+
+static void set_exited(struct st_registry *r, uint32_t i, uint64_t exited_ns)
+{
+	if (r->items[i].exited_ns)
+		exited_del(r, i);
+	r->items[i].exited_ns = exited_ns;
+	if (exited_ns)
+		exited_add(r, i);
 }
 
 /* Frees an item whose resource was forgotten or retired. */
@@ -156,12 +180,20 @@ static void drop_item(struct st_registry *r, uint32_t i)
 	struct item *it = &r->items[i];
 
 	hash_del(r, i);
-	set_exited(r, it, 0);
+	set_exited(r, i, 0);
 	free(it->exec);
 	memset(it, 0, sizeof(*it));
-	it->next_free = r->free_head;
+	it->next = r->free_head;
 	r->free_head = i;
 	r->used--;
+}
+
+static void forget_oldest_exited(struct st_registry *r)
+{
+	uint32_t i = r->exited_first;
+
+	forget(r, r->items[i].res);
+	drop_item(r, i);
 }
 
 /* The clock algorithm: the first item that nobody asked for since the hand's last turn. */
@@ -189,7 +221,7 @@ static uint32_t new_item(struct st_registry *r, int tgid)
 	if (r->free_head == NONE)
 		evict(r);
 	i = r->free_head;
-	r->free_head = r->items[i].next_free;
+	r->free_head = r->items[i].next;
 	r->items[i] = (struct item){.tgid = tgid};
 	r->used++;
 	hash_add(r, i);
@@ -283,7 +315,7 @@ static const struct st_resource *get_slow(struct st_registry *r, int tgid, uint3
 	if (!it->res || it->exec) {
 		refresh(r, it);
 	} else if (is_reused(r, it)) {
-		set_exited(r, it, 0);
+		set_exited(r, i, 0);
 		refresh(r, it);
 	} else {
 		it->check_ns = r->now_ns + (it->exited_ns ? RECHECK_EXITED_NS : RECHECK_NS);
@@ -335,7 +367,7 @@ void st_registry__exec(struct st_registry *r, int tgid, struct st_str comm, stru
 	free(it->exec);
 	it->exec = e;
 	it->check_ns = 0;
-	set_exited(r, it, 0);
+	set_exited(r, i, 0);
 }
 
 void st_registry__exit(struct st_registry *r, int tgid, uint64_t now_ns)
@@ -346,9 +378,11 @@ void st_registry__exit(struct st_registry *r, int tgid, uint64_t now_ns)
 		r->now_ns = now_ns;
 	if (i == NONE)
 		return;
-	set_exited(r, &r->items[i], now_ns ? now_ns : 1);
+	set_exited(r, i, now_ns ? now_ns : 1);
 	if (!r->items[i].exec && r->items[i].res)
 		r->items[i].check_ns = now_ns + RECHECK_EXITED_NS;
+	if (r->exited_cnt > r->exited_max)
+		forget_oldest_exited(r);
 }
 
 void st_registry__tick(struct st_registry *r, uint64_t now_ns)
@@ -357,14 +391,8 @@ void st_registry__tick(struct st_registry *r, uint64_t now_ns)
 		r->now_ns = now_ns;
 	while (r->retired_cnt && r->retired[r->retired_at].due_ns <= r->now_ns)
 		forget_oldest_retired(r);
-	for (uint32_t i = 0; r->exited_cnt && i < r->max; i++) {
-		struct item *it = &r->items[i];
-
-		if (it->tgid && it->exited_ns && it->exited_ns + KEEP_EXITED_NS <= r->now_ns) {
-			forget(r, it->res);
-			drop_item(r, i);
-		}
-	}
+	while (r->exited_cnt && r->items[r->exited_first].exited_ns + KEEP_EXITED_NS <= r->now_ns)
+		forget_oldest_exited(r);
 }
 
 int st_registry__put(struct st_registry *r, int tgid, struct st_str packed)
@@ -380,7 +408,7 @@ int st_registry__put(struct st_registry *r, int tgid, struct st_str packed)
 		i = new_item(r, tgid);
 	free(r->items[i].exec);
 	r->items[i].exec = NULL;
-	set_exited(r, &r->items[i], 0);
+	set_exited(r, i, 0);
 	r->items[i].check_ns = r->offline ? UINT64_MAX : r->now_ns + RECHECK_NS;
 	adopt(r, &r->items[i], res);
 	return 0;
@@ -425,6 +453,9 @@ static int alloc_tables(struct st_registry *r)
 	r->hash_shift = 32 - bits;
 	r->hash_mask = (1u << bits) - 1;
 	r->retired_max = r->max / 4 + 1;
+	/* At 500 ends a second two seconds' worth: spans end with their process or soon after. */
+	r->exited_max = r->max / 2 + 1;
+	r->exited_first = r->exited_last = NONE;
 	/* Live ones, retired ones, the tracer's own and the unknown process's. */
 	r->idx_max = r->max + r->retired_max + 2;
 	r->hash = malloc(sizeof(*r->hash) << bits);
@@ -436,7 +467,7 @@ static int alloc_tables(struct st_registry *r)
 		return -ENOMEM;
 	memset(r->hash, 0xff, sizeof(*r->hash) << bits);
 	for (uint32_t i = 0; i < r->max; i++)
-		r->items[i].next_free = i + 1 < r->max ? i + 1 : NONE;
+		r->items[i].next = i + 1 < r->max ? i + 1 : NONE;
 	for (uint32_t i = 0; i < r->idx_max; i++)
 		r->free_idx[r->free_idx_cnt++] = r->idx_max - 1 - i;
 	return 0;

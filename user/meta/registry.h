@@ -62,7 +62,10 @@ const struct st_resource *st_registry__get(struct st_registry *r, int tgid, uint
 void st_registry__exec(struct st_registry *r, int tgid, struct st_str comm, struct st_str filename,
 		       struct st_str args);
 
-/* A process ended; its resource stays for 30 s, since its spans end with it or later. */
+/*
+ * A process ended; its resource stays for 30 s, since its spans end with it or later, or until half
+ * of the registry are ended ones.
+ */
 void st_registry__exit(struct st_registry *r, int tgid, uint64_t now_ns);
 
 /* Forgets what is due; call it about once a second. */
