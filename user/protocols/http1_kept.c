@@ -3,36 +3,47 @@
 
 #include <stdlib.h>
 
-/* Two sizes are kept for reuse; longer heads are rare enough for malloc. */
-#define ROOM_S	 512u
-#define ROOM_M	 2048u
-#define FREE_MAX 512u
+/*
+ * Sizes kept for reuse: 128 bytes, and twice the former; longer heads are rare enough for malloc.
+ * Thousands of idle connections keep two heads each, so that a short one must not take the room of
+ * a long one.
+ */
+#define ROOM_MIN 128u
+#define ROOMS	 5u
+#define FREE_MAX 128u
 
 static struct {
 	struct st_http1_kept *first;
 	uint32_t cnt;
-} free_s, free_m;
+} free_list[ROOMS];
 
 static uint64_t last_serial;
 
+/* The smallest of them that holds len bytes; ROOMS: none. */
+static uint32_t room_class(uint32_t len)
+{
+	uint32_t i = 0;
+
+	while (i < ROOMS && len > ROOM_MIN << i)
+		i++;
+	return i;
+}
+
 static struct st_http1_kept *take(uint32_t len)
 {
-	uint32_t room = len <= ROOM_S ? ROOM_S : len <= ROOM_M ? ROOM_M : len;
-	struct st_http1_kept *k = NULL;
+	uint32_t class = room_class(len), room = class < ROOMS ? ROOM_MIN << class : len;
+	struct st_http1_kept *k = class < ROOMS ? free_list[class].first : NULL;
 
-	if (room == ROOM_S && (k = free_s.first)) {
-		free_s.first = k->next;
-		free_s.cnt--;
-	} else if (room == ROOM_M && (k = free_m.first)) {
-		free_m.first = k->next;
-		free_m.cnt--;
-	} else {
-		k = malloc(sizeof(*k) + room);
-		if (k)
-			k->tmpl = NULL;
+	if (k) {
+		free_list[class].first = k->next;
+		free_list[class].cnt--;
+		return k;
 	}
-	if (k)
-		k->room = room;
+	k = malloc(sizeof(*k) + room);
+	if (!k)
+		return NULL;
+	k->tmpl = NULL;
+	k->room = room;
 	return k;
 }
 
@@ -70,20 +81,19 @@ struct st_http1_kept *st_http1_kept__new(const uint8_t *p, uint32_t len,
 
 void st_http1_kept__unref(struct st_http1_kept *k)
 {
+	uint32_t class;
+
 	if (!k || --k->refs)
 		return;
-	if (k->room == ROOM_S && free_s.cnt < FREE_MAX) {
-		k->next = free_s.first;
-		free_s.first = k;
-		free_s.cnt++;
-	} else if (k->room == ROOM_M && free_m.cnt < FREE_MAX) {
-		k->next = free_m.first;
-		free_m.first = k;
-		free_m.cnt++;
-	} else {
+	class = room_class(k->room);
+	if (class == ROOMS || free_list[class].cnt >= FREE_MAX) {
 		free(k->tmpl);
 		free(k);
+		return;
 	}
+	k->next = free_list[class].first;
+	free_list[class].first = k;
+	free_list[class].cnt++;
 }
 
 /* A slice that outlives the span: in the head already, or copied behind the others. */
