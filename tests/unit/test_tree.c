@@ -415,6 +415,11 @@ static void clean(void **state)
 	assert_string_equal(small, "01\xe2\x80\xa6"
 				   "89");
 	assert_int_equal(st_term__cols("a\xe6\xbc\xa2z"), 4);
+	/* U+2705, U+26A1, U+1F7E2, U+1FAE0: wide though outside the ideographs' blocks */
+	assert_int_equal(st_term__cols("\xe2\x9c\x85\xe2\x9a\xa1\xf0\x9f\x9f\xa2\xf0\x9f\xab\xa0"),
+			 8);
+	/* what the view itself draws with: U+2026, U+2192, U+2588 */
+	assert_int_equal(st_term__cols("\xe2\x80\xa6\xe2\x86\x92\xe2\x96\x88"), 3);
 }
 
 static void fit_is(const char *in, uint32_t cols, bool utf8, const char *out)

@@ -10,7 +10,7 @@
 /* "HH:MM:SS.mmm" and two spaces. */
 #define TIME_COLS  14
 /* Columns of a headline that are not name and notes: time, status, duration, id, gaps. */
-#define HEAD_FIXED (TIME_COLS + 2 + 3 + 2 + ST_TERM_DURATION_COLS + 2 + 2 + 8)
+#define HEAD_FIXED (TIME_COLS + 3 + 2 + ST_TERM_DURATION_COLS + 2 + 2 + 2 + 8)
 /* Deeper rows are not indented more. */
 #define INDENT_MAX 8
 /* Fewer columns of a text that is cut tell nothing. */
@@ -113,12 +113,14 @@ static void piece(char *text, const char *a, const char *b)
 		snprintf(text + len, TEXT_SZ - len, "%s%s%s", len ? "  " : "", a, b);
 }
 
-/* Without room for both, the type says it alone. */
+/* Without room for both, the type or the status says it alone. */
 static void error_text(char *text, const struct st_row *r, bool brief)
 {
 	text[0] = '\0';
-	if (r->error && (!brief || !r->err[0]))
+	if (r->error && !brief)
 		piece(text, r->err[0] ? "error " : "error", r->err);
+	else if (r->error && !r->err[0] && r->code < 400)
+		piece(text, "error", "");
 	else
 		piece(text, r->err, "");
 	if (r->incomplete)
@@ -130,17 +132,30 @@ static bool calls_out(const struct st_row *r)
 	return r->kind == ST_KIND_CLIENT || r->kind == ST_KIND_PRODUCER;
 }
 
-/* What a line of its own says behind the duration: service, peer, evidence, note. */
-static void single_text(char *text, const struct st_row *r, const char *note)
+static uint32_t behind(const char *text)
+{
+	return *text ? 2 + st_term__cols(text) : 0;
+}
+
+/* Of who called, or to whom the call goes. */
+static const char *arrow(const struct st_view *v, const struct st_row *r)
+{
+	if (calls_out(r))
+		return v->utf8 ? "\xe2\x86\x92 " : "-> ";
+	return v->utf8 ? "\xe2\x86\x90 " : "<- ";
+}
+
+/* What a line of its own says behind the name: service, peer, evidence, note. */
+static void single_text(char *text, const struct st_view *v, const struct st_row *r,
+			const char *service, const char *peer, const char *note)
 {
 	size_t len;
 
 	text[0] = '\0';
-	piece(text, r->service, "");
+	piece(text, service, "");
 	len = strlen(text);
-	if (r->peer[0])
-		snprintf(text + len, TEXT_SZ - len, "%s%s %s", len ? " " : "",
-			 calls_out(r) ? "->" : "<-", r->peer);
+	if (peer[0])
+		snprintf(text + len, TEXT_SZ - len, "%s%s%s", len ? " " : "", arrow(v, r), peer);
 	piece(text, r->evidence, "");
 	piece(text, note ? note : "", "");
 }
@@ -149,47 +164,94 @@ struct head {
 	uint32_t name, tail, err; /* columns of each field */
 };
 
+static uint32_t name_cols(uint32_t total)
+{
+	return total / 2 + 1;
+}
+
 /*
- * Shares a headline's columns out. The name's field has the same width in most lines, so that
- * what follows stands in columns; a long tail takes what a short name leaves, and errors come
+ * Shares out what a headline has for texts. The name's field has the same width in most lines, so
+ * that what follows stands in columns; a long tail takes what a short name leaves, and errors come
  * before both.
  */
-static struct head share(uint32_t total, uint32_t name, uint32_t tail_cols, uint32_t err)
+static struct head share(uint32_t total, uint32_t name, uint32_t tail, uint32_t err)
 {
-	struct head h = {.name = total / 2 + 1};
-	uint32_t rest, tail = tail_cols;
+	struct head h = {.name = name_cols(total)};
+	uint32_t rest, least_tail;
 
 	if (err)
 		h.err = least(err, total - 2 - least(name, 16));
 	rest = total - (h.err ? h.err + 2 : 0);
+	least_tail = err || rest < 3 * STUMP_COLS ? 0 : least(tail, rest * 2 / 5);
 	if (name + tail > rest)
-		tail = least(tail, most(rest - least(name, rest), err ? 0 : rest * 2 / 5));
-	h.name = least(most(h.name, name), rest - tail);
+		h.name = least(name, rest - least_tail);
+	else
+		h.name = least(most(h.name, name), rest - tail);
 	h.tail = rest - h.name;
-	if (h.tail < least(tail_cols, STUMP_COLS))
+	if (h.tail < least(tail, STUMP_COLS))
 		h = (struct head){.name = total - h.err, .err = h.err};
 	return h;
 }
 
-static void headline(struct st_buf *out, const struct st_view *v, const struct st_row *r,
-		     const char *tail, uint64_t took_ns, const uint8_t *trace_id)
+/* The same for a call when there is no room for all: who begins so, and a port that ends so. */
+static void call_text(char *text, const struct st_view *v, const struct st_row *r, const char *note,
+		      uint32_t cols)
 {
-	char err[TEXT_SZ], cut[TEXT_SZ];
-	uint32_t total = (uint32_t)v->width - HEAD_FIXED;
-	struct head h;
+	uint32_t between = 1 + st_term__cols(arrow(v, r)), service = st_term__cols(r->service);
+	uint32_t peer = st_term__cols(r->peer), room = cols - least(cols, between);
+	char who[TEXT_SZ], whom[TEXT_SZ];
 
-	error_text(err, r, false);
-	if (st_term__cols(r->name) + st_term__cols(tail) + 2 + st_term__cols(err) > total)
-		error_text(err, r, true);
-	h = share(total, st_term__cols(r->name), st_term__cols(tail), st_term__cols(err));
+	service = least(service, most(room - least(room, peer), room * 2 / 5));
+	st_term__fit_end(who, sizeof(who), r->service, service, v->utf8);
+	st_term__fit(whom, sizeof(whom), r->peer, room - service, v->utf8);
+	single_text(text, v, r, who, whom, note);
+}
+
+/* What is compared between lines has its place before what is as long as it likes. */
+static void put_numbers(struct st_buf *out, const struct st_view *v, const struct st_row *r,
+			uint64_t took_ns)
+{
 	put_time(out, v, r->start_ns);
-	st_term__fit(cut, sizeof(cut), r->name, h.name, v->utf8);
-	field(out, v, SGR_BOLD, cut, h.name, false);
-	spaces(out, 2);
 	put_code(out, v, r);
 	spaces(out, 2);
 	put_duration(out, v, NULL, took_ns);
 	spaces(out, 2);
+}
+
+static void put_id(struct st_buf *out, const struct st_view *v, const uint8_t *trace_id)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "  %02x%02x%02x%02x", trace_id[0], trace_id[1], trace_id[2],
+		 trace_id[3]);
+	paint(out, v, SGR_DIM, text);
+	st_buf__putc(out, '\n');
+}
+
+/* For a single span `spans` is 1, else how many stand below. */
+static void headline(struct st_buf *out, const struct st_view *v, const struct st_row *r,
+		     uint32_t spans, const char *note, uint64_t took_ns, const uint8_t *trace_id)
+{
+	char err[TEXT_SZ], cut[TEXT_SZ], tail[TEXT_SZ] = "";
+	uint32_t total = (uint32_t)v->width - HEAD_FIXED;
+	struct head h;
+
+	if (spans > 1) {
+		snprintf(tail, sizeof(tail), "%u spans", spans);
+		piece(tail, note ? note : "", "");
+	} else {
+		single_text(tail, v, r, r->service, r->peer, note);
+	}
+	error_text(err, r, false);
+	if (most(st_term__cols(r->name), name_cols(total)) + behind(tail) + behind(err) > total + 2)
+		error_text(err, r, true);
+	h = share(total, st_term__cols(r->name), st_term__cols(tail), st_term__cols(err));
+	put_numbers(out, v, r, took_ns);
+	st_term__fit(cut, sizeof(cut), r->name, h.name, v->utf8);
+	field(out, v, SGR_BOLD, cut, h.name, false);
+	spaces(out, 2);
+	if (spans == 1 && calls_out(r) && r->peer[0] && st_term__cols(tail) > h.tail)
+		call_text(tail, v, r, note, h.tail);
 	st_term__fit_end(cut, sizeof(cut), tail, h.tail, v->utf8);
 	field(out, v, NULL, cut, h.tail, false);
 	if (h.err) {
@@ -197,10 +259,7 @@ static void headline(struct st_buf *out, const struct st_view *v, const struct s
 		st_term__fit_end(cut, sizeof(cut), err, h.err, v->utf8);
 		paint(out, v, r->error ? SGR_RED : SGR_YELLOW, cut);
 	}
-	snprintf(cut, sizeof(cut), "  %02x%02x%02x%02x", trace_id[0], trace_id[1], trace_id[2],
-		 trace_id[3]);
-	paint(out, v, SGR_DIM, cut);
-	st_buf__putc(out, '\n');
+	put_id(out, v, trace_id);
 }
 
 /* ---- the rows below a headline ---- */
@@ -229,24 +288,19 @@ static void must_text(char *text, const struct st_row *r, bool brief)
 }
 
 /* What may follow when there is room. */
-static void peer_text(char *text, const struct st_row *r)
+static void peer_text(char *text, const struct st_view *v, const struct st_row *r)
 {
 	text[0] = '\0';
 	if (calls_out(r) && r->peer[0])
-		piece(text, "-> ", r->peer);
+		piece(text, arrow(v, r), r->peer);
 }
 
-static uint32_t behind(const char *text)
-{
-	return *text ? 2 + st_term__cols(text) : 0;
-}
-
-static uint32_t row_text_cols(const struct st_row *r)
+static uint32_t row_text_cols(const struct st_view *v, const struct st_row *r)
 {
 	char must[TEXT_SZ], peer[TEXT_SZ];
 
 	must_text(must, r, false);
-	peer_text(peer, r);
+	peer_text(peer, v, r);
 	return st_term__cols(r->name) + behind(must) + behind(r->evidence) + behind(peer);
 }
 
@@ -260,7 +314,7 @@ static void make_layout(struct layout *l, const struct st_view *v, const struct 
 		const struct st_row *r = rows[o->at[i]];
 
 		l->service = most(l->service, indent(o->depth[i]) + st_term__cols(r->service));
-		want = most(want, row_text_cols(r));
+		want = most(want, row_text_cols(v, r));
 		l->from_ns = r->start_ns < l->from_ns ? r->start_ns : l->from_ns;
 		l->to_ns = r->end_ns > l->to_ns ? r->end_ns : l->to_ns;
 	}
@@ -354,7 +408,7 @@ static void put_row_text(struct st_buf *out, const struct st_view *v, const stru
 	char must[TEXT_SZ], peer[TEXT_SZ], cut[TEXT_SZ];
 	uint32_t cols, name = st_term__cols(r->name);
 
-	peer_text(peer, r);
+	peer_text(peer, v, r);
 	must_text(must, r, false);
 	if (name + behind(must) > l->text)
 		must_text(must, r, true);
@@ -416,23 +470,18 @@ uint32_t st_waterfall__print(struct st_buf *out, const struct st_view *v,
 {
 	uint64_t took_ns = st_waterfall__took(rows, cnt);
 	const struct st_row *head;
-	char tail[TEXT_SZ] = "";
 	struct st_order o;
 	struct layout l;
 
 	if (cnt <= 1) {
 		if (cnt)
-			single_text(tail, rows[0], note);
-		if (cnt)
-			headline(out, v, rows[0], tail, took_ns, trace_id);
+			headline(out, v, rows[0], 1, note, took_ns, trace_id);
 		return cnt;
 	}
 	st_order__make(&o, rows, cnt);
 	head = root_of(rows, cnt);
 	head = head ? head : rows[o.at[0]];
-	snprintf(tail, sizeof(tail), "%u spans", o.cnt);
-	piece(tail, note ? note : "", "");
-	headline(out, v, head, tail, took_ns, trace_id);
+	headline(out, v, head, o.cnt, note, took_ns, trace_id);
 	make_layout(&l, v, &o, rows);
 	for (uint32_t i = 0; i < o.cnt; i++)
 		put_row(out, v, &l, rows[o.at[i]], o.depth[i]);
