@@ -346,17 +346,25 @@ static void early_answer(void **state)
 static void connect_fails(void **state)
 {
 	static const struct {
-		uint16_t err;
+		uint16_t err, local_port;
 		const char *type;
-	} rows[] = {{ECONNREFUSED, "ECONNREFUSED"},
-		    {ETIMEDOUT, "ETIMEDOUT"},
-		    {EACCES, "connect_failed"}};
+	} rows[] = {
+		{ECONNREFUSED, 40000, "ECONNREFUSED"},
+		{ETIMEDOUT, 40000, "ETIMEDOUT"},
+		{EHOSTDOWN, 40000, "EHOSTDOWN"},
+		{EACCES, 40000, "EACCES"},
+		{ENETDOWN, 40000, "ENETDOWN"},
+		{ELOOP, 40000, "connect_failed"}, /* no connect fails so */
+		{0, 40000, "connect_aborted"},	  /* closed before it was answered */
+		{0, 0, "EADDRNOTAVAIL"},	  /* all local ports were taken */
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct bed b;
 
 		bed_init(&b, 8, BED_EAGER);
+		b.c.addr.local_port = rows[i].local_port;
 		sim_connect_fail(&b.c, rows[i].err);
 		bed_end(&b);
 		assert_int_equal(b.cnt, 1);
@@ -364,6 +372,7 @@ static void connect_fails(void **state)
 		assert_string_equal(b.spans[0].error, rows[i].type);
 		assert_int_equal(b.spans[0].kind, ST_KIND_CLIENT);
 		assert_int_equal(b.spans[0].status, ST_STATUS_ERROR);
+		assert_int_equal(b.spans[0].end_ns - b.spans[0].start_ns, 1000);
 		assert_int_equal(bed_stats(&b).conns, 0);
 		bed_free(&b);
 	}

@@ -118,21 +118,34 @@ void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct s
 	emit(c);
 }
 
-static struct st_str connect_error(uint16_t err)
+/*
+ * What a connect can leave in sk_err: the peer's reset, no answer, and what ICMP says (the tables
+ * of Linux net/ipv4/icmp.c and net/ipv6/icmp.c), local refusals.
+ */
+static const struct {
+	uint16_t err;
+	struct st_str name;
+} connect_errors[] = {
+#define ROW(e) {e, {#e, sizeof(#e) - 1}}
+	ROW(ECONNREFUSED), ROW(ETIMEDOUT),    ROW(EHOSTUNREACH),  ROW(ENETUNREACH), ROW(ECONNRESET),
+	ROW(EHOSTDOWN),	   ROW(ENETDOWN),     ROW(EADDRNOTAVAIL), ROW(EADDRINUSE),  ROW(EPERM),
+	ROW(EACCES),	   ROW(ECONNABORTED), ROW(ENOPROTOOPT),	  ROW(EOPNOTSUPP),  ROW(EMSGSIZE),
+	ROW(ENONET),	   ROW(EPROTO),	      ROW(EPIPE),	  ROW(ENOBUFS),	    ROW(ENOMEM),
+#undef ROW
+};
+
+/*
+ * error.type: the errno's name. Without one the connect ended before it was answered: the client
+ * gave up, unless no local port was found, which the kernel tells to its caller alone.
+ */
+static struct st_str connect_error(uint16_t err, uint16_t local_port)
 {
-	switch (err) {
-	case ECONNREFUSED:
-		return ST_STR("ECONNREFUSED");
-	case ETIMEDOUT:
-		return ST_STR("ETIMEDOUT");
-	case EHOSTUNREACH:
-		return ST_STR("EHOSTUNREACH");
-	case ENETUNREACH:
-		return ST_STR("ENETUNREACH");
-	case ECONNRESET:
-		return ST_STR("ECONNRESET");
-	}
-	return ST_STR("connect_failed");
+	for (size_t i = 0; i < sizeof(connect_errors) / sizeof(connect_errors[0]); i++)
+		if (connect_errors[i].err == err)
+			return connect_errors[i].name;
+	if (err)
+		return ST_STR("connect_failed");
+	return local_port ? ST_STR("connect_aborted") : ST_STR("EADDRNOTAVAIL");
 }
 
 static void address_span(struct st_core *c, const struct st_rec *rec, struct st_str address,
@@ -156,7 +169,7 @@ void st_core__failed_connect(struct st_core *c, const struct st_rec *rec,
 	begin(c, rec->tgid, started ? rec->last_ns : rec->time_ns, rec->time_ns, ST_ROLE_CLIENT);
 	c->span.name = ST_STR("connect");
 	address_span(c, rec, st_str(info->peer, info->peer_len), info->peer_port);
-	st_span_str(&c->span, ST_KEY(error_type), connect_error(rec->err));
+	st_span_str(&c->span, ST_KEY(error_type), connect_error(rec->err, info->local_port));
 	c->stats.connect_failures++;
 	emit(c);
 }
