@@ -48,7 +48,8 @@ static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __
 		o->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 		/* A connect that failed has put its port back; this one is 0 if it never had any. */
 		if (kind == ST_REC_CONNECT)
-			o->local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+			o->local_port =
+				bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 		o->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 		o->protocol = ST_PROTO_TCP;
 	}

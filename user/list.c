@@ -29,7 +29,7 @@ struct list {
 	struct netns ns[NETNS_MAX];
 	uint32_t ns_cnt;
 	uint32_t shown, hidden; /* hidden: their descriptors may not be looked at */
-	struct st_buf out;
+	struct st_buf *out;
 };
 
 static const struct st_sockets *sockets_of(struct list *l, int proc_fd)
@@ -93,9 +93,9 @@ static void list_one(struct list *l, int pid)
 		l->hidden++;
 	if (has_streams(&quick) && !read_item(l, pid, fd, sockets)) {
 		if (l->cfg->json)
-			st_list_show__json(&l->out, &l->item, l->shown > 0);
+			st_list_show__json(l->out, &l->item, l->shown > 0);
 		else
-			st_list_show__row(&l->out, &l->item);
+			st_list_show__row(l->out, &l->item);
 		l->shown++;
 	}
 	close(fd);
@@ -140,21 +140,21 @@ static void list_all(struct list *l)
 	int *pids = all_pids(&cnt), self = getpid();
 
 	if (l->cfg->json)
-		st_buf__puts(&l->out, "{\"processes\":[");
+		st_buf__puts(l->out, "{\"processes\":[");
 	else
-		st_list_show__heads(&l->out);
+		st_list_show__heads(l->out);
 	for (uint32_t i = 0; i < cnt; i++)
 		if (pids[i] != self)
 			list_one(l, pids[i]);
 	free(pids);
 	if (l->cfg->json) {
-		st_buf__printf(&l->out, "],\"not_readable\":%u}\n", l->hidden);
+		st_buf__printf(l->out, "],\"not_readable\":%u}\n", l->hidden);
 		return;
 	}
 	if (!l->shown)
-		st_buf__puts(&l->out, "no process with stream sockets\n");
+		st_buf__puts(l->out, "no process with stream sockets\n");
 	if (l->hidden)
-		st_buf__printf(&l->out,
+		st_buf__printf(l->out,
 			       "\n%u processes may not be looked at: that needs root, or "
 			       "CAP_SYS_PTRACE and\nCAP_DAC_READ_SEARCH\n",
 			       l->hidden);
@@ -178,9 +178,9 @@ static int show_pid(struct list *l, int pid)
 		return 1;
 	}
 	if (l->cfg->json)
-		st_list_show__json(&l->out, &l->item, l->shown > 0);
+		st_list_show__json(l->out, &l->item, l->shown > 0);
 	else
-		st_list_show__page(&l->out, &l->item);
+		st_list_show__page(l->out, &l->item);
 	l->shown++;
 	return 0;
 }
@@ -190,49 +190,82 @@ static int list_pids(struct list *l)
 	int code = 0;
 
 	if (l->cfg->json)
-		st_buf__puts(&l->out, "{\"processes\":[");
+		st_buf__putc(l->out, '[');
 	for (int i = 0; i < l->cfg->pid_cnt; i++)
 		code |= show_pid(l, l->cfg->pids[i]);
 	if (l->cfg->json)
-		st_buf__puts(&l->out, "]}\n");
+		st_buf__putc(l->out, ']');
 	return code;
 }
 
-static void read_config(struct list *l, const struct st_config *cfg)
-{
-	l->cfg = cfg;
-	l->out = st_buf__init(OUT_MAX);
-	if (cfg->service_name)
-		l->env.service_name = st_str_of(cfg->service_name);
-	if (cfg->resource_attrs)
-		st_otel_attrs__parse(st_str_of(cfg->resource_attrs), &l->env.attrs);
-}
-
-int st_list__run(const struct st_config *cfg)
+static struct list *list_new(const struct st_config *cfg, struct st_buf *out)
 {
 	struct list *l = calloc(1, sizeof(*l));
-	int code = 1;
 
 	if (l)
 		l->item.proc = st_process__new();
 	if (!l || !l->item.proc) {
 		st_error("list: out of memory");
 		free(l);
-		return 1;
+		return NULL;
 	}
-	read_config(l, cfg);
-	if (cfg->pid_cnt) {
-		code = list_pids(l);
-	} else {
-		list_all(l);
-		code = 0;
-	}
-	if (st_show__flush(&l->out))
-		code = 1;
+	l->cfg = cfg;
+	l->out = out;
+	if (cfg->service_name)
+		l->env.service_name = st_str_of(cfg->service_name);
+	if (cfg->resource_attrs)
+		st_otel_attrs__parse(st_str_of(cfg->resource_attrs), &l->env.attrs);
+	return l;
+}
+
+static void list_free(struct list *l)
+{
 	for (uint32_t i = 0; i < l->ns_cnt; i++)
 		st_sockets__free(&l->ns[i].sockets);
 	st_process__free(l->item.proc);
-	st_buf__free(&l->out);
 	free(l);
+}
+
+int st_list__append(const struct st_config *cfg, struct st_buf *out)
+{
+	struct list *l = list_new(cfg, out);
+	int code;
+
+	if (!l)
+		return 1;
+	code = list_pids(l);
+	list_free(l);
+	return code;
+}
+
+static int list_into(const struct st_config *cfg, struct st_buf *out)
+{
+	struct list *l;
+	int code;
+
+	if (cfg->pid_cnt && !cfg->json)
+		return st_list__append(cfg, out);
+	if (cfg->pid_cnt) {
+		st_buf__puts(out, "{\"processes\":");
+		code = st_list__append(cfg, out);
+		st_buf__puts(out, "}\n");
+		return code;
+	}
+	l = list_new(cfg, out);
+	if (!l)
+		return 1;
+	list_all(l);
+	list_free(l);
+	return 0;
+}
+
+int st_list__run(const struct st_config *cfg)
+{
+	struct st_buf out = st_buf__init(OUT_MAX);
+	int code = list_into(cfg, &out);
+
+	if (st_show__flush(&out))
+		code = 1;
+	st_buf__free(&out);
 	return code;
 }

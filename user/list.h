@@ -3,6 +3,7 @@
 #ifndef ST_LIST_H
 #define ST_LIST_H
 
+#include "lib/buf.h"
 #include "spantap/config.h"
 
 /*
@@ -11,5 +12,11 @@
  * a process of -p does not exist.
  */
 int st_list__run(const struct st_config *cfg);
+
+/*
+ * The processes of -p alone, appended to out: pages with an empty line before each, or a JSON array
+ * (cfg->json). Returns the exit code.
+ */
+int st_list__append(const struct st_config *cfg, struct st_buf *out);
 
 #endif

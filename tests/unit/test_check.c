@@ -146,12 +146,34 @@ static void test_unprivileged(void **state)
 	assert_non_null(strstr(out, "\"works\":false"));
 }
 
+/* What a process is stands behind what the kernel allows; one that does not exist fails. */
+static void test_pids(void **state)
+{
+	struct st_config cfg = {.pid_cnt = 1, .pids = {getpid()}};
+	char want[32];
+
+	(void)state;
+	run(&cfg, false);
+	check_width();
+	snprintf(want, sizeof(want), "\n\n%d\n  service ", getpid());
+	assert_non_null(strstr(out, want));
+	cfg.json = true;
+	run(&cfg, false);
+	check_json();
+	snprintf(want, sizeof(want), "\"processes\":[{\"pid\":%d,", getpid());
+	assert_non_null(strstr(out, want));
+	cfg.pids[0] = 4194304; /* beyond the kernel's highest */
+	assert_int_equal(run(&cfg, false), 1);
+	check_json();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_unprivileged),
+		cmocka_unit_test(test_pids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
