@@ -28,6 +28,7 @@ struct replay {
 	uint64_t next_tick_ns; /* of the recording */
 	uint32_t records;
 	uint32_t capacity; /* of the outputs when empty */
+	bool said;	   /* what made it fail, by who found it */
 };
 
 /* Outputs live by the clock of this machine, what is known of processes by the recording's. */
@@ -62,6 +63,7 @@ static int on_start(struct replay *r, const struct st_item *item)
 	if (r->pipe || item->data.len < sizeof(*s) || !s->max_conns || s->max_conns > 1u << 22)
 		return -EBADMSG;
 	err = st_pipeline__new(r->cfg, s, NULL, &r->pipe);
+	r->said = err;
 	if (!err)
 		r->capacity = st_outputs__room(st_pipeline__outputs(r->pipe));
 	return err;
@@ -139,7 +141,7 @@ static int run_all(struct replay *r, const void *p, size_t len)
 	}
 	while ((rc = st_recording__next(&rec, &item)) == 1) {
 		rc = on_item(r, &item);
-		if (rc == -EINVAL || rc == -ENOMEM)
+		if (r->said)
 			return rc;
 		if (rc)
 			rec.off = item.off;
@@ -155,6 +157,7 @@ static int run_all(struct replay *r, const void *p, size_t len)
 	return rc;
 }
 
+/* -ENODEV, as mmap(2) has it, for what is no file. */
 static int map_file(const char *path, const void **p, size_t *len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
@@ -165,7 +168,7 @@ static int map_file(const char *path, const void **p, size_t *len)
 	if (fstat(fd, &st))
 		err = -errno;
 	else if (!S_ISREG(st.st_mode))
-		err = -EINVAL;
+		err = -ENODEV;
 	*len = err ? 0 : (size_t)st.st_size;
 	*p = "";
 	if (*len) {
@@ -182,6 +185,7 @@ static void finish(struct replay *r)
 	await_room(r, open_cnt(r));
 	st_pipeline__end(r->pipe, r->now_ns);
 	pass_time(r);
+	st_outputs__flush(st_pipeline__outputs(r->pipe), st_clock__mono_ns() + FLUSH_NS);
 	st_report__closing(st_pipeline__core(r->pipe), st_pipeline__outputs(r->pipe), NULL);
 }
 
@@ -193,7 +197,9 @@ int st_replay__run(const struct st_config *cfg)
 	int err = r.room ? map_file(cfg->replay, &p, &len) : -ENOMEM;
 
 	if (err) {
-		st_error("replay %s: %s", cfg->replay, strerror(-err));
+		st_error("replay %s: %s", cfg->replay,
+			 err == -ENODEV ? "not a file; write what comes from a pipe to one first"
+					: strerror(-err));
 		free(r.room);
 		return ST_EXIT_FAILED;
 	}
