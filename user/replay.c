@@ -152,7 +152,7 @@ static int run_all(struct replay *r, const void *p, size_t len)
 		st_error("replay %s: broken at byte %zu; what lies before it was replayed",
 			 r->cfg->replay, rec.off);
 	else if (rec.truncated)
-		st_warn("replay %s: the last block is cut at byte %zu (the tracer was killed?)",
+		st_warn("replay %s: the last block is cut at byte %zu (the tracer was killed, or its disk full)",
 			r->cfg->replay, rec.off);
 	return rc;
 }
