@@ -31,6 +31,8 @@
 #define EMPTY_NAPS    8u
 /* An output that is behind holds the reader back until a ring is so full. */
 #define HOLD_PERCENT  70u
+/* ... or for so long: nor counters nor other outputs wait for a receiver that is gone. */
+#define HOLD_NS	      (200 * ST_NSEC_PER_MSEC)
 /* Events of the epoll set that are no ring's. */
 #define FROM_SIGNAL   1u
 #define ROOM_MIN      64u
@@ -57,6 +59,7 @@ struct trace {
 	uint32_t empty_naps;
 	uint64_t nap_ns;
 	bool held; /* records wait in the rings for room behind them: no wake-up helps */
+	uint64_t full_ns; /* since when there is no room; 0: there is */
 };
 
 static void on_record(void *ctx, const struct st_rec *rec)
@@ -209,6 +212,16 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool may_hold(struct trace *t)
+{
+	uint64_t now_ns = st_clock__mono_ns();
+
+	if (!t->full_ns)
+		t->full_ns = now_ns;
+	return now_ns - t->full_ns < HOLD_NS &&
+	       st_rings__fill(st_tracer__rings(t->tracer)) < HOLD_PERCENT;
+}
+
 /*
  * Reads what the outputs have room for. When they have none, the rings keep the records for a
  * while; a ring about to overflow is read all the same, since a span that is dropped behind it is
@@ -223,10 +236,12 @@ static uint64_t read_rings(struct trace *t)
 	do {
 		max = st_outputs__room(st_pipeline__outputs(t->pipe));
 		if (max < ROOM_MIN) {
-			t->held = st_rings__fill(rings) < HOLD_PERCENT;
+			t->held = may_hold(t);
 			if (t->held)
 				return n + 1; /* not idle: look again soon */
 			max = ROOM_MIN;
+		} else {
+			t->full_ns = 0;
 		}
 		got = st_rings__drain(rings, max, on_record, t);
 		st_pipeline__settle(t->pipe);

@@ -241,6 +241,20 @@ def test_collector_that_is_not_there(start_server, start_client, tracer):
     assert (closing.requests, closing.spans, closing.lost) == (20, 0, 20)
 
 
+def test_other_outputs_do_not_wait(start_server, start_client, tracer):
+    """For a collector that is not there: the queue for it is full, and the other output shows all at once."""
+    server, url = start_server("nginx"), f"http://127.0.0.1:{free_port()}"
+    tap = tracer("-p", server.pid, "-o", f"otlp:{url}", "-o", "json",
+                 env={"OTEL_BSP_MAX_QUEUE_SIZE": "100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "50"})
+    start_client("curl").run(server.base, plan.mixed(300))
+    assert len(tap.wait_spans(300, timeout_s=3)) == 300, tap.stderr
+    os.kill(tap.pid, signal.SIGUSR1)
+    wait_until(lambda: re.search(r"^spantap: 300 requests,", tap.stderr, re.M), 5, "the report")
+    closing = tap.stop(codes=(0, 1))
+    assert (closing.requests, closing.lost) == (300, 300)
+    assert tap.stderr.count("does not take spans") == 1, tap.stderr
+
+
 def test_collector_that_comes_later(start_server, start_client, tracer, folder):
     """The spans have waited for it."""
     server, inner = start_server("nginx"), folder / "collector"
