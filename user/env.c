@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "export/endpoint.h"
 #include "lib/log.h"
 #include "lib/units.h"
 #include "meta/otelenv.h"
@@ -124,19 +125,28 @@ static void apply_otlp_strings(struct st_export_config *x)
 			   &used);
 }
 
+/* A URL, or HOST:PORT; NULL with a warning when it is neither. */
+static const char *url_of(const char *name, const char *v)
+{
+	struct st_endpoint_ask ask = {.given = v, .as_is = true};
+	char *url = NULL, *shown = NULL;
+
+	if (v && st_endpoint__url(&ask, &url, &shown)) {
+		st_warn("%s=%s: no URL as in http://HOST:PORT; using the default", name, v);
+		v = NULL;
+	}
+	free(url);
+	free(shown);
+	return v;
+}
+
 static void apply_otlp_endpoint(struct st_export_config *x)
 {
 	const char *used, *v;
 
 	v = env2("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", &used);
-	/* gRPC endpoints may come without a scheme; what is before "://" must be http or https. */
-	if (v && strstr(v, "://") && strncasecmp(v, "http://", 7) &&
-	    strncasecmp(v, "https://", 8)) {
-		st_warn("%s=%s: neither http:// nor https://; using the default", used, v);
-		v = NULL;
-	}
-	x->endpoint = v;
-	x->endpoint_is_full = v && v == env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+	x->endpoint = url_of(used, v);
+	x->endpoint_is_full = x->endpoint && v == env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 }
 
 static void apply_otlp(struct st_export_config *x)
@@ -156,7 +166,8 @@ static void apply_otlp(struct st_export_config *x)
 	x->insecure = boolean(used, v);
 	ms = timeout_ms("OTEL_EXPORTER_OTLP_TIMEOUT", 10000);
 	x->timeout_ms = timeout_ms("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", ms);
-	x->zipkin_endpoint = env("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
+	x->zipkin_endpoint =
+		url_of("OTEL_EXPORTER_ZIPKIN_ENDPOINT", env("OTEL_EXPORTER_ZIPKIN_ENDPOINT"));
 	x->zipkin_timeout_ms = timeout_ms("OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10000);
 }
 

@@ -58,7 +58,7 @@ struct trace {
 	int64_t epoch_off_ns;
 	uint32_t empty_naps;
 	uint64_t nap_ns;
-	bool held; /* records wait in the rings for room behind them: no wake-up helps */
+	bool held;	  /* records wait in the rings for room behind them: no wake-up helps */
 	uint64_t full_ns; /* since when there is no room; 0: there is */
 };
 

@@ -2,16 +2,18 @@
 """Requests that fail are spans that say so; wrong input gets one line that names the thing, and the right code."""
 
 import errno
+import gzip
 import os
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
 from harness import check, load, plan
-from harness.proc import APPS, Daemon, find, free_port, listens, wait_until
+from harness.proc import APPS, ROOT, Daemon, find, free_port, listens, wait_until
 from harness.raw import Raw, path
 from harness.receivers import Collector
 
@@ -205,6 +207,37 @@ def test_no_recording(content, run, folder):
     _assert_said(run("replay", broken), 1, str(broken))
 
 
+def test_broken_recording(run, start_server, start_client, tracer, folder):
+    """The place is named, and what stands before it is replayed."""
+    server, kept = start_server("nginx"), folder / "kept.rec"
+    tap = tracer("-p", server.pid, "-o", "json", "--record", kept)
+    start_client("curl").run(server.base, plan.mixed(20))
+    assert len(tap.wait_spans(20)) == 20
+    tap.stop()
+    content = bytearray(kept.read_bytes())
+    content[-20] ^= 1
+    broken = folder / "broken.rec"
+    broken.write_bytes(content)
+    code, _, err = run("replay", broken, "-o", "none")
+    place = re.match(rf"spantap: replay {broken}: broken at byte (\d+); ", err)
+    assert code == 1 and place and 0 < int(place[1]) < len(content), err
+
+
+@pytest.mark.parametrize("where", ["/tmp", "/dev/null"])
+def test_recording_that_is_no_file(where, run):
+    _assert_said(run("replay", where), 1, where, "not a file")
+
+
+def test_replay_to_a_file_that_cannot_be_written(run):
+    """That is no broken recording."""
+    golden = ROOT / "tests" / "golden" / "nginx.rec.gz"
+    with tempfile.NamedTemporaryFile(suffix=".rec") as unpacked:
+        unpacked.write(gzip.decompress(golden.read_bytes()))
+        unpacked.flush()
+        _assert_said(run("replay", unpacked.name, "-o", "file:/nonexistent/spans"), 1, "/nonexistent/spans",
+                     "No such file")
+
+
 def test_recording_that_is_not_there(run, folder):
     _assert_said(run("replay", folder / "none.rec"), 1, "none.rec", "No such file")
 
@@ -214,20 +247,68 @@ def test_file_that_cannot_be_written(run, start_server):
     _assert_said(run("-p", server.pid, "-o", "file:/nonexistent/spans"), 1, "/nonexistent/spans")
 
 
-@pytest.mark.parametrize("name, value", [
-    ("OTEL_BSP_SCHEDULE_DELAY", "banana"), ("OTEL_BSP_MAX_QUEUE_SIZE", "-3"),
-    ("OTEL_TRACES_SAMPLER", "nosuch"), ("OTEL_RESOURCE_ATTRIBUTES", "novalue"),
-])
-def test_malformed_environment(name, value, start_server, start_client, tracer):
-    """A warning and the default, as the specification says; tracing goes on."""
+MALFORMED = [
+    # (variable, value, what is said to be used instead)
+    ("OTEL_BSP_SCHEDULE_DELAY", "banana", "5000"),
+    ("OTEL_BSP_EXPORT_TIMEOUT", "-1", "30000"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "2048"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1.5", "512"),
+    ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "x", "no limit"),
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", "x", "128"),
+    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1 2", "no limit"),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "128"),
+    ("OTEL_SPAN_EVENT_COUNT_LIMIT", "x", "128"),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", "x", "128"),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x", "128"),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "99999999999", "128"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector", "the default"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "not a url", "the default"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "udp", "http/protobuf"),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "udp", "http/protobuf"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "none"),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zip", "none"),
+    ("OTEL_EXPORTER_OTLP_INSECURE", "maybe", "false"),
+    ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "2", "false"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "10000"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s", "10000"),
+    ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://host:99999/", "the default"),
+    ("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "x", "10000"),
+    ("OTEL_TRACES_SAMPLER", "nosuch", "parentbased_always_on"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "novalue", "leaving all of it out"),
+    ("OTEL_SDK_DISABLED", "perhaps", "false"),
+    ("OTEL_LOG_LEVEL", "loud", "info"),
+]
+
+
+@pytest.mark.parametrize("name, value, instead", MALFORMED, ids=[m[0] for m in MALFORMED])
+def test_malformed_environment(name, value, instead, run, folder):
+    """One warning that names the variable, the value and what is used instead; the rest goes on."""
+    code, out, err = run("replay", folder / "none.rec", env={name: value})
+    warnings = [line for line in err.splitlines() if name in line]
+    assert len(warnings) == 1 and warnings[0].startswith(f"spantap: {name}={value}: "), err
+    assert instead in warnings[0] and code == 1 and "none.rec" in err, err
+
+
+def test_malformed_environment_of_outputs(start_server, start_client, tracer):
+    """What only an output understands; and all of the above at once: spans come all the same."""
     server = start_server("nginx")
-    tap = tracer("-p", server.pid, "-o", "json", env={name: value})
+    env = {name: value for name, value, _ in MALFORMED}
+    tap = tracer("-p", server.pid, "-o", "json", "-o", "otlp",
+                 env={**env, "OTEL_EXPORTER_OTLP_HEADERS": "novalue,a b=c", "OTEL_TRACES_SAMPLER": "traceidratio",
+                      "OTEL_TRACES_SAMPLER_ARG": "7"})
     requests = plan.mixed(10)
     results = start_client("curl").run(server.base, requests)
     tap.wait_spans(10)
-    tap.stop()
-    assert name in tap.stderr
+    tap.stop(codes=(0, 1))
+    for words in ("OTEL_TRACES_SAMPLER_ARG=7: ", "'novalue' of OTEL_EXPORTER_OTLP_HEADERS",
+                  "'a b' of OTEL_EXPORTER_OTLP_HEADERS"):
+        assert tap.stderr.count(words) == 1, tap.stderr
     check.assert_spans(tap.spans(), "SERVER", requests, results, server)
+
+
+def test_unknown_exporter_of_the_environment(run, folder):
+    code, _, err = run("replay", folder / "none.rec", env={"OTEL_TRACES_EXPORTER": "nosuch,none"})
+    assert code == 1 and "OTEL_TRACES_EXPORTER: unknown exporter nosuch; leaving it out\n" in err, err
 
 
 def test_collector_that_is_not_there(start_server, start_client, tracer):
@@ -292,6 +373,18 @@ def test_full_disk(tiny_disk, start_server, tracer):
     check.assert_balance(closing, 2000)
     said = [line for line in tap.stderr.splitlines() if "No space left" in line]
     assert said and all(str(target) in line for line in said) and len(said) < 10, tap.stderr
+
+
+def test_full_disk_for_the_recording(tiny_disk, start_server, tracer):
+    """Tracing goes on without it."""
+    server = start_server("nginx")
+    target = tiny_disk / "kept.rec"
+    tap = tracer("-p", server.pid, "-o", "json", "--record", target)
+    assert load.Load(server.port, 2000).wait()["failed"] == 0
+    closing = tap.stop()
+    assert (closing.spans, closing.lost) == (2000, 0)
+    said = [line for line in tap.stderr.splitlines() if str(target) in line]
+    assert "No space left" in said[0] and "not written" in said[-1] and len(said) == 2, tap.stderr
 
 
 def test_target_ends(fresh_server, start_client, tracer):

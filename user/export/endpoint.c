@@ -159,8 +159,9 @@ static int add_header(const char *spec, struct st_str pair, struct curl_slist **
 	size_t len;
 
 	if (!eq) {
-		st_warn("-o %s: header '%.*s' has no '='; it is left out", spec,
-			pair.len < 40 ? (int)pair.len : 40, pair.p);
+		st_warn("-o %s: '%.*s' of OTEL_EXPORTER_OTLP_HEADERS is no KEY=VALUE; it is left "
+			"out",
+			spec, pair.len < 40 ? (int)pair.len : 40, pair.p);
 		return 0;
 	}
 	st_percent_decode(key, sizeof(key), trim(st_str(pair.p, (size_t)(eq - pair.p))));
@@ -168,7 +169,8 @@ static int add_header(const char *spec, struct st_str pair, struct curl_slist **
 				trim(st_str(eq + 1, pair.len - (size_t)(eq + 1 - pair.p))));
 	if (!is_token(key) || !is_field_value(value, len)) {
 		/* The value may be a secret. */
-		st_warn("-o %s: header '%.40s' is malformed; it is left out", spec, key);
+		st_warn("-o %s: '%.40s' of OTEL_EXPORTER_OTLP_HEADERS is no header; it is left out",
+			spec, key);
 		return 0;
 	}
 	/* HTTP/2 wants names in lower case (RFC 9113, section 8.2.1). */
