@@ -14,7 +14,7 @@ venv_dir=$cache_dir/venv
 requirements=$root_dir/tests/parts/requirements.txt
 
 # Cheap ones first, so that an interrupted run leaves as much as possible ready.
-parts="loadgen gohttp otelcol spring zipkin tempo jaeger"
+parts="loadgen i386 gohttp otelcol spring zipkin tempo jaeger"
 
 packages="ca-certificates curl gcc libc6-dev make git openssl iproute2 procps bpftool
 	python3 python3-venv

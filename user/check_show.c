@@ -196,6 +196,10 @@ static void put_missing(struct st_check *c)
 		if (i > ST_FEATURE_BTF && f->state == ST_FEATURE_NO &&
 		    !st_features__has(&c->f, ST_FEATURE_BPF_CALL))
 			continue;
+		/* Nor is it news that nothing that stands on BTF is there without it. */
+		if (i > ST_FEATURE_BTF && c->f.v[ST_FEATURE_BTF].state == ST_FEATURE_NO &&
+		    !f->cure[0])
+			continue;
 		if (!head)
 			st_buf__puts(&c->out, best_everywhere(c)
 						      ? "\nNOT AVAILABLE, AND NOT NEEDED HERE"

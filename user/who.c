@@ -2,6 +2,7 @@
 #include "who.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <linux/limits.h>
 #include <signal.h>
@@ -135,6 +136,36 @@ static void trace_one(void *ctx, uint32_t tgid, uint32_t parent)
 		w->family[w->family_cnt++] = tgid;
 }
 
+static bool is_32bit(uint32_t tgid)
+{
+	static const char elf32[] = {'\177', 'E', 'L', 'F', 1}; /* ELFCLASS32 */
+	char head[sizeof(elf32)], path[32];
+	bool is = false;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, head, sizeof(head)) == sizeof(head))
+		is = !memcmp(head, elf32, sizeof(elf32));
+	close(fd);
+	return is;
+}
+
+/* Hooks that take payload from a system call's arguments do not know those of other ABIs. */
+static void warn_of_32bit(const struct st_who *w, uint32_t tgid)
+{
+	int rung = st_tracer__need(w->tracer, ST_NEED_RECV)->rung;
+
+	if ((rung != ST_RUNG_TRACEPOINTS && rung != ST_RUNG_SYSCALLS) || !is_32bit(tgid))
+		return;
+	st_warn("-p %u: a 32-bit program: the %s do not read what it receives, and its requests "
+		"are %s; --rung fentry or kprobe sees them where 'spantap check' has it",
+		tgid, st_rung__name((enum st_rung)rung),
+		rung == ST_RUNG_TRACEPOINTS ? "counted as lost" : "not counted");
+}
+
 static int begin_pid(struct st_who *w, int pid)
 {
 	int tgid = st_procs__tgid((uint32_t)pid), n;
@@ -154,6 +185,8 @@ static int begin_pid(struct st_who *w, int pid)
 		n = st_procs__family((uint32_t)tgid, trace_one, w);
 	if (n < 0)
 		st_error("-p %d: the process ended while spantap attached", pid);
+	else
+		warn_of_32bit(w, (uint32_t)tgid);
 	return n < 0 ? n : 0;
 }
 

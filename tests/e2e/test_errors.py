@@ -13,9 +13,10 @@ import tempfile
 import pytest
 
 from harness import check, load, plan
-from harness.proc import APPS, ROOT, Daemon, find, free_port, listens, wait_until
+from harness.proc import APPS, ROOT, Daemon, find, free_port, listens, part, wait_until
 from harness.raw import Raw, path
 from harness.receivers import Collector
+from harness.spantap import parse_closing
 
 # The routes that hang do so for 30 s: a span that ends when its request has failed is far shorter.
 SOON_NS = 10_000_000_000
@@ -165,6 +166,17 @@ def test_no_such_pid(run):
     _assert_said(run("-p", pid, "-o", "json"), 1, str(pid))
 
 
+def test_pid_that_ends_while_attaching(run):
+    """Or before, or just after: which of them luck decides, and none is told in more than a line."""
+    for delay in ("0.001", "0.01", "0.03", "0.1"):
+        short = subprocess.Popen(["sleep", delay])
+        code, out, err = run("-p", short.pid, "-o", "none")
+        short.wait()
+        lines = err.splitlines()
+        assert (code == 1 and len(lines) == 1) or (code == 0 and "have ended" in err), err
+        assert f"-p {short.pid}: " in err or "have ended" in err, err
+
+
 WRONG_USAGE = [
     (["-p", "seven"], ["seven"]),
     (["-p", "-1"], ["-1"]),
@@ -191,6 +203,29 @@ def test_without_root(run):
     """It says which capabilities it wants, for those who would rather grant them."""
     nobody = [find("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
     _assert_said(run("-a", "-o", "none", before=nobody), 1, "CAP_BPF", "CAP_PERFMON")
+
+
+HIDES_BTF = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"']
+
+
+def test_without_btf(run):
+    _assert_said(run("-a", "-o", "none", before=HIDES_BTF), 1, "/sys/kernel/btf/vmlinux", "not there",
+                 "CONFIG_DEBUG_INFO_BTF")
+    code, out, err = run("check", before=HIDES_BTF)
+    assert (code, err) == (1, "") and "Tracing does not work here" in out and "CONFIG_DEBUG_INFO_BTF" in out, out
+    assert out.count("type information") == 1, out
+
+
+def test_capabilities_alone(run):
+    """Those that docs/permissions.md names, for a user who has no others."""
+    names = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
+    held = ["--bounding-set=" + ",".join(["-all", *(f"+{n}" for n in names)])]
+    held += [f"--{which}=" + ",".join(f"+{n}" for n in names) for which in ("inh-caps", "ambient-caps")]
+    nobody = [find("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", *held]
+    code, out, err = run("check", before=nobody)
+    assert (code, err) == (0, "") and "Tracing works here." in out, (out, err)
+    code, out, err = run("-a", "-o", "none", "--duration", "100ms", before=nobody)
+    assert code == 0 and "0 lost" in err, err
 
 
 def test_command_that_is_not_there(run):
@@ -472,6 +507,35 @@ def test_no_local_port_is_left(tracer):
     assert tap.wait(20) == 0, tap.stderr
     span, = tap.spans()
     assert (span.kind, span.attributes["error.type"]) == ("CLIENT", "EADDRNOTAVAIL"), span
+
+
+@pytest.mark.parametrize("calls", [[], ["socketcall"]], ids=["plain", "socketcall"])
+def test_program_of_32_bits(calls, folder, tracer):
+    """What it receives is not known to the tracepoints: that is said, and each request is counted."""
+    log = folder / "server.log"
+    daemon = Daemon([part("i386"), *calls], log, lambda: log.read_text().strip())
+    port = int(log.read_text())
+    tap = tracer("-p", daemon.pid, "-o", "json")
+    for _ in range(5):
+        subprocess.run([find("curl"), "-qs", f"http://127.0.0.1:{port}/"], check=True, stdout=subprocess.DEVNULL,
+                       timeout=10)
+    if "hooks: syscalls" not in tap.stderr:
+        wait_until(lambda: _requests_so_far(tap) == 5, 10, "five requests")
+    closing = tap.stop()
+    daemon.stop()
+    if "hooks: tracepoints" in tap.stderr:
+        assert tap.stderr.count("a 32-bit program") == 1, tap.stderr
+        assert (closing.requests, closing.spans, closing.lost) == (5, 0, 5)
+    elif "hooks: syscalls" in tap.stderr:
+        assert "a 32-bit program" in tap.stderr and "not counted" in tap.stderr
+    else:
+        assert (closing.requests, closing.spans, closing.lost) == (5, 5, 0)
+
+
+def _requests_so_far(tap):
+    """By the last report; another one is asked for."""
+    os.kill(tap.pid, signal.SIGUSR1)
+    return parse_closing(tap.stderr).requests if " requests, " in tap.stderr else None
 
 
 def _listening(port):

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "direct.skel.h"
 #include "lib/log.h"
@@ -375,9 +376,12 @@ int st_plan__run(const struct st_bpf_config *cfg, int rung, const struct st_plan
 	libbpf_set_print(on_libbpf);
 	p->btf = btf__load_vmlinux_btf();
 	if (!p->btf) {
+		err = errno;
+		/* libbpf looks in more places, and tells of none. */
 		st_error("/sys/kernel/btf/vmlinux: %s; spantap needs a kernel built with "
 			 "CONFIG_DEBUG_INFO_BTF",
-			 strerror(errno));
+			 access("/sys/kernel/btf/vmlinux", F_OK) ? "it is not there"
+								 : strerror(err));
 		free(p);
 		return -ENOTSUP;
 	}
