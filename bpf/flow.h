@@ -63,14 +63,22 @@ static __always_inline __u32 st_copied_seq(struct sock *sk, __u32 *write_seq)
 	return copied - ((shut & ST_RCV_SHUTDOWN) && copied == next);
 }
 
-/* What TIMING needs of a turn: its first bytes, without a record. */
+/*
+ * What TIMING needs of a turn: its first bytes, without a record. Few bytes are no loss, whatever
+ * protocol they are of, unless the status that they announce is not among them.
+ */
 static __noinline void st_timing_turn(struct st_call *c, struct st_slot *s)
 {
 	__u8 first[16] = {};
-	__u64 addr = 0, len = 0;
+	__u64 addr = 0, n = 0;
 
-	if (!st_src_at(&c->src, 0, &addr, &len) || len < sizeof(first) ||
-	    bpf_probe_read_user(first, sizeof(first), (void *)addr)) {
+	if (!st_src_at(&c->src, 0, &addr, &n))
+		n = 0;
+	if (n > sizeof(first))
+		n = sizeof(first);
+	barrier_var(n);
+	if (!n || n > sizeof(first) || bpf_probe_read_user(first, n, (void *)addr) ||
+	    (n < 10 && first[0] == 'H' && first[4] == '/')) {
 		st_count(ST_C_UNREADABLE, 1);
 		return;
 	}

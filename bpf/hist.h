@@ -44,22 +44,27 @@ static __always_inline __u32 st_hist_bucket(__u64 ns)
 	return bucket < ST_HIST_BUCKETS ? bucket : ST_HIST_BUCKETS - 1;
 }
 
+/* A response came: the role is known, and the socket still has its ports. */
+static __noinline void st_hist_port(struct st_slot *s)
+{
+	struct sock *sk = (struct sock *)s->sock;
+
+	if (s->role == ST_ROLE_SERVER)
+		s->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	else
+		s->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
 static __noinline int st_hist_index(struct st_slot *s, __u32 role)
 {
 	struct st_hist_key key = {};
-	struct sock *sk = (struct sock *)s->sock;
 	__u32 *known, idx;
 
 	key.tgid = s->owner_tgid;
 	key.role = role;
 	key.proto = 1;
 	key.status = s->status;
-	if (s->tcp) {
-		if (role == ST_ROLE_SERVER)
-			key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
-		else
-			key.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	}
+	key.port = s->port;
 	known = bpf_map_lookup_elem(&hist_keys, &key);
 	if (known)
 		return (int)*known;
@@ -75,26 +80,28 @@ static __noinline int st_hist_index(struct st_slot *s, __u32 role)
 
 /*
  * The open exchange has ended: its latency goes into the histogram of its service, port, role
- * and status class. The slot remembers the index while the class stays the same.
+ * and status class. The slot remembers the index while the class stays the same and no histogram
+ * was taken back.
  */
 static __always_inline void st_hist_add(struct st_slot *s, __u64 end_ns)
 {
+	__u32 want = ctl.hist_round << ST_SLOT_HIST_ROUND | s->status << ST_SLOT_HIST_STATUS;
 	__u32 role = s->role, idx = s->hist;
 	__u64 ns = end_ns > s->req_ns ? end_ns - s->req_ns : 0;
 	struct st_hist *h;
 	__u32 b;
 	int i;
 
-	if (idx >> 16 != s->status + 1u) {
+	if ((idx & ~ST_SLOT_HIST_IDX) != want) {
 		i = st_hist_index(s, role);
 		if (i < 0) {
 			st_count(ST_C_HIST_FULL, 1);
 			return;
 		}
-		s->hist = (s->status + 1u) << 16 | (__u32)i;
-		idx = i;
+		idx = want | ((__u32)i & ST_SLOT_HIST_IDX);
+		s->hist = idx;
 	}
-	idx &= 0xffff;
+	idx &= ST_SLOT_HIST_IDX;
 	h = bpf_map_lookup_elem(&hists, &idx);
 	if (!h)
 		return;
@@ -136,9 +143,11 @@ static __always_inline void st_hist_turn(struct st_slot *s, __u8 dir, __u64 firs
 	}
 	if (!s->req_ns || status == 1)
 		return;
-	s->status = status;
+	s->status = status <= ST_STATUS_CLASS_MAX ? status : ST_STATUS_CLASS_MAX;
 	s->role = dir == ST_TX ? ST_ROLE_SERVER : ST_ROLE_CLIENT;
 	s->role_known = 1;
+	if (!s->port && s->tcp)
+		st_hist_port(s);
 }
 
 #endif

@@ -8,11 +8,8 @@
 
 #include "kern/procs.h"
 #include "lib/clock.h"
-#include "lib/hist.h"
 #include "lib/log.h"
 #include "ui/term.h"
-
-#define HISTS_MAX 512
 
 static const char *const counter_names[ST_C_MAX] = {
 	[ST_C_RECORDS] = "records",
@@ -30,19 +27,10 @@ static const char *const counter_names[ST_C_MAX] = {
 	[ST_C_CALLS] = "calls",
 };
 
-/* 1234567 as 1,234,567; the buffer is the caller's (32 bytes do). */
+/* The buffer is the caller's (32 bytes do). */
 static const char *thousands(uint64_t v, char buf[32])
 {
-	char digits[24];
-	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v), k = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (i && (n - i) % 3 == 0)
-			buf[k++] = ',';
-		buf[k++] = digits[i];
-	}
-	buf[k] = 0;
-	return buf;
+	return st_term__count(buf, v);
 }
 
 uint64_t st_report__kernel_lost(const struct st_tracer *t)
@@ -78,6 +66,24 @@ static void own_use(const struct st_own *own, char *buf, size_t sz)
 		 (double)st_tracer__map_bytes(own->tracer) / 1048576.0);
 }
 
+static uint64_t timed(const struct st_own *own)
+{
+	struct st_latency *l = st_timing__sum(own->timing);
+	uint64_t n = l ? st_latency__total(l) : 0;
+
+	st_latency__free(l);
+	return n;
+}
+
+void st_report__latency(const struct st_own *own)
+{
+	struct st_latency *l = st_timing__sum(own->timing);
+
+	if (l && st_log__level() >= ST_LOG_INFO)
+		st_latency__print(l);
+	st_latency__free(l);
+}
+
 void st_report__closing(struct st_core *core, struct st_outputs *outputs, const struct st_own *own)
 {
 	char a[32], b[32], c[32], d[32], use[128] = "", out[64] = "", bound[48] = "";
@@ -92,7 +98,7 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 	if (own && own->timing) {
 		uint64_t unseen = not_timed(own->tracer);
 
-		st_info("%s requests timed, %s lost%s", thousands(st_report__latency(own, NULL), a),
+		st_info("%s requests timed, %s lost%s", thousands(timed(own), a),
 			thousands(unseen, b), use);
 		return;
 	}
@@ -160,153 +166,4 @@ void st_report__full(struct st_core *core, struct st_outputs *outputs, const str
 				st_info("  %s: %s", counter_names[i], thousands(c[i], buf));
 	st_outputs__report(outputs);
 	st_report__open(core, st_clock__mono_ns(), 0, false);
-}
-
-struct hists {
-	const struct st_own *own;
-	int cnt;
-	struct {
-		struct st_hist_key key;
-		struct st_hist h;
-	} v[HISTS_MAX];
-};
-
-static void collect(void *ctx, const struct st_hist_key *key, const struct st_hist *h)
-{
-	struct hists *all = ctx;
-
-	if (all->cnt < HISTS_MAX && st_who__counts(all->own->who, all->own->tracer, key->tgid)) {
-		all->v[all->cnt].key = *key;
-		all->v[all->cnt++].h = *h;
-	}
-}
-
-/*
- * An exchange is counted when the next one begins or the connection closes: those that ended but
- * saw neither still stand in their slots.
- */
-static void add_pending(struct hists *all, const struct st_slot *s)
-{
-	const struct st_slot_dir *resp;
-
-	if (!s->conn_id || (s->flags & ST_SLOT_CLOSED) || !s->req_ns || !s->status ||
-	    !st_who__counts(all->own->who, all->own->tracer, s->owner_tgid))
-		return;
-	resp = &s->dir[s->role == ST_ROLE_SERVER ? ST_TX : ST_RX];
-	for (int i = 0; i < all->cnt; i++) {
-		const struct st_hist_key *k = &all->v[i].key;
-
-		if (k->tgid != s->owner_tgid || k->role != s->role || k->status != s->status)
-			continue;
-		all->v[i].h.cnt++;
-		all->v[i].h.sum_ns += resp->time_ns - s->req_ns;
-		all->v[i].h.bucket[st_hist__bucket(resp->time_ns - s->req_ns)]++;
-		return;
-	}
-	if (all->cnt < HISTS_MAX) {
-		all->v[all->cnt].key = (struct st_hist_key){
-			.tgid = s->owner_tgid, .role = s->role, .status = s->status, .proto = 1};
-		memset(&all->v[all->cnt].h, 0, sizeof(all->v[0].h));
-		all->v[all->cnt].h.cnt = 1;
-		all->v[all->cnt].h.sum_ns = resp->time_ns - s->req_ns;
-		all->v[all->cnt++].h.bucket[st_hist__bucket(resp->time_ns - s->req_ns)] = 1;
-	}
-}
-
-struct row {
-	char service[64];
-	struct st_hist_key key;
-	struct st_hist h;
-};
-
-static void add_hist(struct st_hist *to, const struct st_hist *h)
-{
-	to->cnt += h->cnt;
-	to->sum_ns += h->sum_ns;
-	for (uint32_t b = 0; b < ST_HIST_BUCKETS; b++)
-		to->bucket[b] += h->bucket[b];
-}
-
-/* A service's processes are one row: which worker took a request is chance. */
-static int add_row(struct row *rows, int cnt, const char *service, const struct st_hist_key *k,
-		   const struct st_hist *h)
-{
-	for (int i = 0; i < cnt; i++)
-		if (rows[i].key.role == k->role && rows[i].key.port == k->port &&
-		    rows[i].key.status == k->status && rows[i].key.proto == k->proto &&
-		    !strcmp(rows[i].service, service)) {
-			add_hist(&rows[i].h, h);
-			return cnt;
-		}
-	snprintf(rows[cnt].service, sizeof(rows[cnt].service), "%s", service);
-	rows[cnt].key = *k;
-	rows[cnt].h = *h;
-	return cnt + 1;
-}
-
-static int by_count(const void *a, const void *b)
-{
-	uint64_t x = ((const struct row *)a)->h.cnt, y = ((const struct row *)b)->h.cnt;
-
-	return (x < y) - (x > y);
-}
-
-/* 80 columns. The prefix of messages would cost nine of them. */
-static void print_row(const struct row *r)
-{
-	static const double q[] = {0.50, 0.95, 0.99};
-	char code[8] = "-", n[32], t[3][ST_TERM_DURATION_SZ];
-
-	if (r->key.status)
-		snprintf(code, sizeof(code), "%uxx", r->key.status);
-	for (int i = 0; i < 3; i++)
-		st_term__duration(t[i], st_hist__quantile_ns(&r->h, q[i]), false);
-	fprintf(stderr, "%-20.20s %s %5u %4s %11s %9s %9s %9s\n", r->service,
-		r->key.role == ST_ROLE_CLIENT ? "client" : "server", r->key.port, code,
-		thousands(r->h.cnt, n), t[0], t[1], t[2]);
-}
-
-static void print_rows(const struct hists *all, struct st_registry *registry)
-{
-	struct row *rows = calloc((size_t)all->cnt + 1, sizeof(*rows));
-	char service[sizeof(rows->service)];
-	int cnt = 0;
-
-	for (int i = 0; rows && i < all->cnt; i++) {
-		const struct st_resource *res =
-			st_registry__get(registry, (int)all->v[i].key.tgid, st_clock__mono_ns());
-
-		st_term__clean(service, sizeof(service), res->service, false);
-		cnt = add_row(rows, cnt, service, &all->v[i].key, &all->v[i].h);
-	}
-	if (cnt && st_log__level() >= ST_LOG_INFO) {
-		qsort(rows, (size_t)cnt, sizeof(*rows), by_count);
-		fprintf(stderr, "%-20s %s %5s %4s %11s %9s %9s %9s\n", "service", "role  ", "port",
-			"code", "requests", "p50", "p95", "p99");
-		for (int i = 0; i < cnt; i++)
-			print_row(&rows[i]);
-	}
-	free(rows);
-}
-
-uint64_t st_report__latency(const struct st_own *own, struct st_registry *registry)
-{
-	struct hists *all = calloc(1, sizeof(*all));
-	struct st_slot *slots;
-	uint64_t sum = 0;
-	uint32_t cnt;
-
-	if (!all)
-		return 0;
-	all->own = own;
-	st_tracer__each_hist(own->tracer, collect, all);
-	slots = st_tracer__slots(own->tracer, &cnt);
-	for (uint32_t i = 0; i < cnt; i++)
-		add_pending(all, &slots[i]);
-	for (int i = 0; i < all->cnt; i++)
-		sum += all->v[i].h.cnt;
-	if (registry)
-		print_rows(all, registry);
-	free(all);
-	return sum;
 }

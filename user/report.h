@@ -5,8 +5,8 @@
 
 #include "core/core.h"
 #include "kern/tracer.h"
-#include "meta/registry.h"
 #include "outputs.h"
+#include "timing.h"
 #include "who.h"
 
 /* The tracer's own use of the machine since the start. */
@@ -15,7 +15,8 @@ struct st_own {
 	const struct st_who *who;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	uint64_t cpu_at_start_ns;
-	bool timing; /* the kernel alone times the requests: no span is made */
+	struct st_timing
+		*timing; /* the kernel alone times the requests: no span is made; else NULL */
 };
 
 /*
@@ -32,12 +33,8 @@ void st_report__open(struct st_core *core, uint64_t now_ns, uint64_t min_age_ns,
 
 bool st_report__has_open(struct st_core *core);
 
-/*
- * The latency histograms of requests that were timed in the kernel, what the slots still hold
- * added: a table on stderr, one row for each service, role, port and class of status, the most
- * frequent first. registry names the services; NULL: nothing is printed. Returns how many requests.
- */
-uint64_t st_report__latency(const struct st_own *own, struct st_registry *registry);
+/* The table of latencies by service, as st_own.timing has them. */
+void st_report__latency(const struct st_own *own);
 
 /* Requests that are lost for the kernel's own reasons: an upper bound, since no record says more. */
 uint64_t st_report__kernel_lost(const struct st_tracer *t);

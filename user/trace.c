@@ -58,6 +58,7 @@ struct trace {
 	int64_t epoch_off_ns;
 	uint32_t empty_naps;
 	uint64_t nap_ns;
+	bool timing_only;
 	bool held;	  /* records wait in the rings for room behind them: no wake-up helps */
 	uint64_t full_ns; /* since when there is no room; 0: there is */
 };
@@ -68,6 +69,8 @@ static void on_record(void *ctx, const struct st_rec *rec)
 
 	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
 		st_who__process(t->who, t->tracer, rec);
+	if (rec->kind == ST_REC_EXIT)
+		st_timing__ended(t->own.timing);
 	if (rec->kind != ST_REC_STATE && !st_who__wants(t->who, t->tracer, rec))
 		return;
 	st_pipeline__record(t->pipe, rec);
@@ -120,9 +123,9 @@ static int attach(struct trace *t)
 		tc.rung = st_rung__by_name(t->cfg->rung);
 	st_who__tracer_config(t->who, &tc);
 	/* Nobody wants spans: the kernel's histograms are enough. */
-	t->own.timing =
+	t->timing_only =
 		t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") && !t->cfg->record;
-	tc.timing_only = t->own.timing;
+	tc.timing_only = t->timing_only;
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)
 		return err;
@@ -273,6 +276,8 @@ static void round_once(struct trace *t)
 	now_ns = st_clock__mono_ns();
 	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
 	every_second(t, now_ns);
+	if (t->own.timing)
+		next = min_u64(next, st_timing__run(t->own.timing, now_ns));
 	t->empty_naps = n ? 0 : t->empty_naps + 1;
 	next = min_u64(next, look_for_overflow(t, now_ns,
 					       t->empty_naps < EMPTY_NAPS ? ST_OVERFLOW_EVERY_NS
@@ -320,8 +325,16 @@ static void finish(struct trace *t)
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
 	st_outputs__flush(outputs, st_clock__mono_ns() + FLUSH_NS);
 	if (t->own.timing)
-		st_report__latency(&t->own, st_pipeline__registry(t->pipe));
+		st_report__latency(&t->own);
 	st_report__closing(core, outputs, &t->own);
+}
+
+static int make_timing(struct trace *t)
+{
+	if (!t->timing_only)
+		return 0;
+	t->own.timing = st_timing__new(t->tracer, st_pipeline__registry(t->pipe), t->who);
+	return t->own.timing ? 0 : -ENOMEM;
 }
 
 static int start(struct trace *t)
@@ -334,6 +347,8 @@ static int start(struct trace *t)
 		err = attach(t);
 	if (!err)
 		err = make_pipeline(t);
+	if (!err)
+		err = make_timing(t);
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
 	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
@@ -361,6 +376,7 @@ int st_trace__run(const struct st_config *cfg)
 		finish(&t);
 	}
 	code = t.who ? st_who__reap(t.who) : -1;
+	st_timing__free(t.own.timing);
 	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
 	st_overflow__free(t.overflow);
 	st_tracer__close(t.tracer);

@@ -146,7 +146,7 @@ struct st_slot {
 	__u64 sock;   /* kernel address, an identity only */
 	__u64 req_ns; /* start of the exchange that is open, for the histograms */
 	__u32 turn;
-	__u32 hist; /* index into the histogram array plus one; 0: none yet */
+	__u32 hist; /* ST_SLOT_HIST_*; 0: none yet */
 	__u32 owner_tgid;
 	__u16 status;	 /* status class of the response under way */
 	__u8 last_dir;	 /* enum st_dir plus one; 0: no byte yet */
@@ -160,7 +160,9 @@ struct st_slot {
 	__u8 tcp;	 /* 1: positions are sequence numbers */
 	__u8 role_known; /* 1: a response told the role */
 	__u8 starts;	 /* 1: the turn's first bytes look like a message of HTTP */
-	__u32 seen;	 /* the last round in which the socket was found alive */
+	__u8 pad;
+	__u16 port; /* the server's, once a histogram needed it: a closed socket has none */
+	__u32 seen; /* the last round in which the socket was found alive */
 };
 
 #define ST_SLOT_OPENED 0x01 /* the OPEN record was delivered */
@@ -213,7 +215,16 @@ struct st_hist {
 	__u32 bucket[ST_HIST_BUCKETS];
 };
 
-#define ST_ASK_MAX 64u
+/*
+ * A slot's histogram: its index, the status class that it is for, and the low bits of
+ * st_ctl.hist_round when it was looked up: later rounds may have given the index to others.
+ */
+#define ST_SLOT_HIST_IDX    0x00000fffu
+#define ST_SLOT_HIST_STATUS 12 /* shift; four bits */
+#define ST_SLOT_HIST_ROUND  16 /* shift */
+#define ST_STATUS_CLASS_MAX 9u
+
+#define ST_ASK_MAX	    64u
 
 /* Values of st_ctl.sleeping. */
 enum st_sleep {
@@ -231,6 +242,7 @@ struct st_ctl {
 	__u32 watching;	       /* [user] slots whose expect_end is set, or more */
 	__u32 ask_cnt;	       /* [user] slots in ask */
 	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
+	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
 };
 
 /* Read-only configuration, set before load. */

@@ -16,7 +16,8 @@
 #include "lib/log.h"
 
 #define DEFAULT_CONNS 16384u
-#define HIST_MAX      256u
+/* Processes that answer or ask, times their ports and status classes, and those that ended lately. */
+#define HIST_MAX      512u
 
 struct st_tracer {
 	struct st_plan *plan;
@@ -27,6 +28,7 @@ struct st_tracer {
 	uint64_t *procs;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
+	struct st_hists hists;
 	int any_ring;
 	int ask_fd; /* -1: not looked up yet */
 	int ring_fd[ST_MAX_CPUS];
@@ -34,12 +36,14 @@ struct st_tracer {
 };
 
 /*
- * 8 MiB in all for up to 8 CPUs, 384 KiB for each one more (histograms come on top): the largest
- * power of two that fits. Few CPUs get long rings: there the reader competes with what it traces.
+ * 8 MiB in all for up to 8 CPUs, 384 KiB for each one more, or 128 KiB beside histograms (264 KiB a
+ * CPU) and without records of requests: the largest power of two that fits. Few CPUs get long
+ * rings: there the reader competes with what it traces.
  */
-static uint32_t default_ring_sz(uint32_t cpus)
+static uint32_t default_ring_sz(uint32_t cpus, bool timing)
 {
-	uint64_t total = (8ULL << 20) + (cpus > 8 ? (cpus - 8) * (384ULL << 10) : 0);
+	uint64_t more = timing ? 128ULL << 10 : 384ULL << 10;
+	uint64_t total = (8ULL << 20) + (cpus > 8 ? (cpus - 8) * more : 0);
 	uint32_t sz = 4u << 20;
 
 	while (sz > 65536 && (uint64_t)sz * cpus > total)
@@ -90,11 +94,11 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 	if (!err)
 		err = set_entries(obj, "free_slots", t->max_conns);
 	if (!err)
-		err = set_entries(obj, "hists", HIST_MAX);
+		err = set_entries(obj, "hists", t->hists.max);
 	if (!err)
-		err = set_entries(obj, "hist_keys", HIST_MAX);
+		err = set_entries(obj, "hist_keys", t->hists.max);
 	if (!err)
-		err = set_entries(obj, "free_hists", HIST_MAX);
+		err = set_entries(obj, "free_hists", t->hists.max);
 	if (!err && bpf_map__type(bpf_object__find_map_by_name(obj, "socks")) == BPF_MAP_TYPE_HASH)
 		err = set_entries(obj, "socks", t->max_conns * 2);
 	return err;
@@ -129,6 +133,10 @@ static int map_shared(struct st_tracer *t)
 	t->ctl = map_memory(bss_fd(t->obj), t->ctl_sz);
 	t->slots = map_memory(map_fd(t, "slots"), t->slots_sz);
 	t->procs = map_memory(map_fd(t, "procs"), t->procs_sz);
+	t->hists.ctl = t->ctl;
+	t->hists.keys = map_fd(t, "hist_keys");
+	t->hists.values = map_fd(t, "hists");
+	t->hists.free = map_fd(t, "free_hists");
 	return t->ctl && t->slots && t->procs ? 0 : -ENOMEM;
 }
 
@@ -192,7 +200,7 @@ static int prepare(void *ctx, struct bpf_object *obj)
 	if (!err)
 		err = fill_stack(t, "free_slots", t->max_conns);
 	if (!err)
-		err = fill_stack(t, "free_hists", HIST_MAX);
+		err = fill_stack(t, "free_hists", t->hists.max);
 	if (!err)
 		err = place_rings(t);
 	return err;
@@ -255,7 +263,9 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	for (uint32_t i = 0; i < ST_MAX_CPUS; i++)
 		if (online[i])
 			t->ring_cnt = i + 1;
-	t->ring_sz = cfg->ring_sz ? cfg->ring_sz : default_ring_sz((uint32_t)n);
+	t->ring_sz = cfg->ring_sz ? cfg->ring_sz : default_ring_sz((uint32_t)n, cfg->timing_only);
+	/* Spans carry the times themselves. */
+	t->hists.max = cfg->timing_only ? HIST_MAX : 1;
 	t->max_conns = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
 	fill_config(t, cfg, &bpf_cfg);
 	err = make_rings(t, online);
@@ -430,40 +440,9 @@ int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
 	return err;
 }
 
-static void sum_hist(const struct st_hist *per_cpu, int n, struct st_hist *sum)
+const struct st_hists *st_tracer__hists(const struct st_tracer *t)
 {
-	memset(sum, 0, sizeof(*sum));
-	for (int i = 0; i < n; i++) {
-		sum->cnt += per_cpu[i].cnt;
-		sum->sum_ns += per_cpu[i].sum_ns;
-		for (uint32_t b = 0; b < ST_HIST_BUCKETS; b++)
-			sum->bucket[b] += per_cpu[i].bucket[b];
-	}
-}
-
-int st_tracer__each_hist(const struct st_tracer *t, st_hist_fn fn, void *ctx)
-{
-	int keys = map_fd(t, "hist_keys"), hists = map_fd(t, "hists");
-	int n = libbpf_num_possible_cpus();
-	struct st_hist_key key, *prev = NULL;
-	struct st_hist *per_cpu, sum;
-	uint32_t idx;
-
-	if (n < 0)
-		return n;
-	per_cpu = calloc((size_t)n, sizeof(*per_cpu));
-	if (!per_cpu)
-		return -ENOMEM;
-	while (!bpf_map_get_next_key(keys, prev, &key)) {
-		if (!bpf_map_lookup_elem(keys, &key, &idx) &&
-		    !bpf_map_lookup_elem(hists, &idx, per_cpu)) {
-			sum_hist(per_cpu, n, &sum);
-			fn(ctx, &key, &sum);
-		}
-		prev = &key;
-	}
-	free(per_cpu);
-	return 0;
+	return &t->hists;
 }
 
 static uint64_t fd_memlock(int fd)

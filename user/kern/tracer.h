@@ -3,6 +3,7 @@
 #ifndef ST_KERN_TRACER_H
 #define ST_KERN_TRACER_H
 
+#include "kern/hists.h"
 #include "kern/ladder.h"
 #include "kern/rings.h"
 
@@ -67,9 +68,8 @@ uint32_t st_tracer__walk_sockets(struct st_tracer *t);
 /* Sum over the CPUs; ST_C_MAX values. */
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX]);
 
-/* Calls fn for each histogram, summed over the CPUs. Returns 0 or -errno. */
-typedef void (*st_hist_fn)(void *ctx, const struct st_hist_key *key, const struct st_hist *h);
-int st_tracer__each_hist(const struct st_tracer *t, st_hist_fn fn, void *ctx);
+/* The latency histograms, with timing_only; see kern/hists.h. */
+const struct st_hists *st_tracer__hists(const struct st_tracer *t);
 
 /* Bytes of all BPF maps, as the kernel accounts them. */
 uint64_t st_tracer__map_bytes(const struct st_tracer *t);
