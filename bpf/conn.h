@@ -137,6 +137,49 @@ static __always_inline void st_slot_init(struct st_slot *s, struct sock *sk, __u
 	s->conn_id = id;
 }
 
+#ifdef ST_PROBE
+static __always_inline __u64 st_sock_ino(struct sock *sk)
+{
+	struct socket *sock = BPF_CORE_READ(sk, sk_socket);
+
+	if (!sock)
+		return 0;
+	return BPF_CORE_READ(
+		(struct socket_alloc *)((void *)sock -
+					bpf_core_field_offset(struct socket_alloc, socket)),
+		vfs_inode.i_ino);
+}
+
+/*
+ * Where nothing tells that a Unix socket is gone, another one may have its address: the kernel
+ * numbers sockets as inodes.
+ */
+static __noinline void st_unix_check(struct sock *sk)
+{
+	struct st_sk *m = st_sk_get(sk);
+	struct st_slot *s;
+
+	if (!m || !m->conn_id || m->ino == st_sock_ino(sk))
+		return;
+	s = st_slot_at(m->slot);
+	if (s && s->conn_id == m->conn_id)
+		s->flags |= ST_SLOT_CLOSED;
+	st_sk_drop(sk);
+}
+#endif
+
+/* Their ends are looked for when enough of them began, by a reader that is awake. */
+#define ST_UNIX_WAKE 256
+
+static __always_inline void st_unix_made(struct sock *sk, struct st_sk *m)
+{
+	if (!(++ctl.unix_made % ST_UNIX_WAKE))
+		st_ring_wake();
+#ifdef ST_PROBE
+	m->ino = st_sock_ino(sk);
+#endif
+}
+
 /* A new connection; at once marked as not wanted when it is not. */
 static __noinline bool st_conn_make(struct sock *sk, struct st_conn *c, bool tcp)
 {
@@ -164,12 +207,18 @@ static __noinline bool st_conn_make(struct sock *sk, struct st_conn *c, bool tcp
 		return false;
 	m->slot = slot;
 	m->conn_id = st_new_conn_id();
+	if (!tcp)
+		st_unix_made(sk, m);
 	st_slot_init(c->s, sk, m->conn_id, tcp);
 	return true;
 }
 
 static __always_inline bool st_conn_get(struct sock *sk, struct st_conn *c, bool tcp)
 {
+#ifdef ST_PROBE
+	if (!tcp)
+		st_unix_check(sk);
+#endif
 	return st_conn_find(sk, c) || st_conn_make(sk, c, tcp);
 }
 

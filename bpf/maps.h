@@ -83,6 +83,9 @@ struct st_sk {
 	__u64 conn_id;
 	__u32 slot;
 	__u32 flags;
+#ifdef ST_PROBE
+	__u64 ino; /* Unix: of the socket; its address may be another's by now */
+#endif
 };
 
 #define ST_SK_IGNORED 1u /* not one of --port */

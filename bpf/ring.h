@@ -76,6 +76,22 @@ static __always_inline void st_rec_submit(struct st_rec *r, struct st_cursor *cu
 	bpf_ringbuf_submit(r, st_wake_flags(cur));
 }
 
+/* Wakes the reader when it sleeps: an empty piece of ring that is thrown away. */
+static __noinline void st_ring_wake(void)
+{
+	struct st_cursor cur;
+	void *r;
+
+	if (ctl.sleeping == ST_SLEEP_NOT || !st_ring_here(&cur))
+		return;
+	r = bpf_ringbuf_reserve(cur.ring, 8, 0);
+	if (!r)
+		return;
+	ctl.sleeping = ST_SLEEP_NOT;
+	cur.cpu->counter[ST_C_WAKEUPS]++;
+	bpf_ringbuf_discard(r, BPF_RB_FORCE_WAKEUP);
+}
+
 /* A refused record still takes a number, so that the hole shows. */
 static __always_inline void st_rec_refused(struct st_cursor *cur)
 {

@@ -8,6 +8,10 @@
 #define GRACE_NS      (100 * ST_NSEC_PER_MSEC)
 
 #define UNIX_EVERY_NS (10 * ST_NSEC_PER_SEC)
+/* Or when so many were made: a part of the slots. */
+#define UNIX_PART     16u
+/* While some are made, that is looked at so often. */
+#define UNIX_LOOK_NS  (100 * ST_NSEC_PER_MSEC)
 
 static uint64_t last_moved(const struct st_slot *s)
 {
@@ -69,24 +73,51 @@ static uint32_t count_unix(const struct st_slot *slots, uint32_t cnt)
 	return n;
 }
 
-void st_sweep__unix(struct st_pipeline *p, struct st_tracer *t, uint64_t now_ns)
+/*
+ * The kernel said so, or its socket was not among those that live. One that was made during the walk
+ * has just moved bytes, or is about to, in the very call that made it.
+ */
+bool st_sweep__unix_is_gone(const struct st_slot *s, uint32_t round, uint64_t now_ns)
 {
-	static uint64_t next_ns; /* one tracer a process */
-	struct st_slot *slots;
-	uint32_t cnt, round;
+	uint64_t moved_ns = last_moved(s);
 
-	if (now_ns < next_ns)
-		return;
-	next_ns = now_ns + UNIX_EVERY_NS;
-	slots = st_tracer__slots(t, &cnt);
+	if (!s->conn_id || s->tcp || !moved_ns || moved_ns + GRACE_NS >= now_ns)
+		return false;
+	return (s->flags & ST_SLOT_CLOSED) || (round && s->seen != round);
+}
+
+static void walk_unix(struct st_pipeline *p, struct st_tracer *t, struct st_timing *m,
+		      uint64_t now_ns)
+{
+	uint32_t cnt, round;
+	struct st_slot *slots = st_tracer__slots(t, &cnt);
+
 	if (!count_unix(slots, cnt))
 		return;
 	round = st_tracer__walk_sockets(t);
-	for (uint32_t i = 0; round && i < cnt; i++) {
-		struct st_slot *s = &slots[i];
-
-		/* One that was made during the walk has moved bytes just now. */
-		if (s->conn_id && !s->tcp && s->seen != round && last_moved(s) + GRACE_NS < now_ns)
-			close_slot(p, s, i, last_moved(s));
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (!st_sweep__unix_is_gone(&slots[i], round, now_ns))
+			continue;
+		st_timing__over(m, &slots[i]);
+		close_slot(p, &slots[i], i, last_moved(&slots[i]));
 	}
+}
+
+uint64_t st_sweep__unix(struct st_pipeline *p, struct st_tracer *t, struct st_timing *m,
+			uint64_t now_ns)
+{
+	static uint64_t next_ns, look_ns; /* one tracer a process */
+	static uint32_t made_before, walked_at;
+	uint32_t made = __atomic_load_n(&st_tracer__ctl(t)->unix_made, __ATOMIC_RELAXED), cnt;
+
+	st_tracer__slots(t, &cnt);
+	if (made != made_before)
+		look_ns = now_ns + 10 * UNIX_LOOK_NS;
+	made_before = made;
+	if (now_ns >= next_ns || made - walked_at > cnt / UNIX_PART) {
+		walk_unix(p, t, m, now_ns);
+		walked_at = made;
+		next_ns = now_ns + UNIX_EVERY_NS;
+	}
+	return now_ns < look_ns ? now_ns + UNIX_LOOK_NS : UINT64_MAX;
 }

@@ -181,7 +181,6 @@ static void every_second(struct trace *t, uint64_t now_ns)
 	check_clock(t);
 	st_report__open(st_pipeline__core(t->pipe), now_ns, OPEN_AFTER_NS, true);
 	st_sweep__run(t->pipe, t->tracer, now_ns);
-	st_sweep__unix(t->pipe, t->tracer, now_ns);
 	if (st_who__all_gone(t->who)) {
 		st_info("the traced processes have ended");
 		t->stop = true;
@@ -276,6 +275,7 @@ static void round_once(struct trace *t)
 	now_ns = st_clock__mono_ns();
 	next = min_u64(st_pipeline__tick(t->pipe, now_ns), t->end_ns);
 	every_second(t, now_ns);
+	next = min_u64(next, st_sweep__unix(t->pipe, t->tracer, t->own.timing, now_ns));
 	if (t->own.timing)
 		next = min_u64(next, st_timing__run(t->own.timing, now_ns));
 	t->empty_naps = n ? 0 : t->empty_naps + 1;

@@ -242,6 +242,7 @@ struct st_ctl {
 	__u32 watching;	       /* [user] slots whose expect_end is set, or more */
 	__u32 ask_cnt;	       /* [user] slots in ask */
 	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
+	__u32 unix_made;       /* Unix connections so far, or a few less: CPUs do not wait here */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
 };
 
