@@ -13,7 +13,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 LOGS=build/check
 FUZZ_S=20
 FAST='build clang layers format scripts docs install unit asan fuzz golden'
-FULL="$FAST parts e2e machines kernels"
+FULL="$FAST parts e2e soak machines kernels"
 passed=0 failed=0 skipped=0
 child=
 
