@@ -270,7 +270,7 @@ static const char help_text[] =
 	"  -V, --version          the version\n"
 	"\n"
 	"Examples:\n"
-	"  sudo spantap -p \"$(pidof -s nginx)\" -t 10ms\n"
+	"  sudo spantap -p \"$(pgrep -o nginx)\" -t 10ms\n"
 	"  sudo spantap -a -o otlp:http://localhost:4318 --filter 'status == error'\n"
 	"\n"
 	"OTEL_* variables mean what OpenTelemetry says; the command line wins over them.\n"

@@ -166,6 +166,28 @@ static void warn_of_32bit(const struct st_who *w, uint32_t tgid)
 		rung == ST_RUNG_TRACEPOINTS ? "counted as lost" : "not counted");
 }
 
+static bool is_named(const struct st_who *w, int pid)
+{
+	for (int i = 0; i < w->cfg->pid_cnt; i++)
+		if (w->cfg->pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* Requests come to any of a server's workers: who names one of them may want them all. */
+static void hint_at_parent(const struct st_who *w, uint32_t tgid)
+{
+	char exe[PATH_MAX], of_parent[PATH_MAX];
+	int parent = st_procs__parent(tgid);
+
+	if (parent > 1 && !is_named(w, parent) && !st_procs__exe(tgid, exe, sizeof(exe)) &&
+	    !st_procs__exe((uint32_t)parent, of_parent, sizeof(of_parent)) &&
+	    !strcmp(exe, of_parent))
+		st_info("-p %u is a child of process %d, which runs the same program: -p %d takes "
+			"all its children",
+			tgid, parent, parent);
+}
+
 static int begin_pid(struct st_who *w, int pid)
 {
 	int tgid = st_procs__tgid((uint32_t)pid), n;
@@ -183,11 +205,13 @@ static int begin_pid(struct st_who *w, int pid)
 	n = tgid > 0 ? st_procs__family((uint32_t)tgid, trace_one, w) : -ESRCH;
 	if (n > 0)
 		n = st_procs__family((uint32_t)tgid, trace_one, w);
-	if (n < 0)
+	if (n < 0) {
 		st_error("-p %d: the process ended while spantap attached", pid);
-	else
-		warn_of_32bit(w, (uint32_t)tgid);
-	return n < 0 ? n : 0;
+		return n;
+	}
+	warn_of_32bit(w, (uint32_t)tgid);
+	hint_at_parent(w, (uint32_t)tgid);
+	return 0;
 }
 
 /* Where execvp would look for the name in a shell's usual PATH, links resolved. */

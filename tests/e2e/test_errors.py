@@ -177,6 +177,19 @@ def test_pid_that_ends_while_attaching(run):
         assert f"-p {short.pid}: " in err or "have ended" in err, err
 
 
+def test_worker_alone(start_server, tracer):
+    """Who names one of a server's workers sees a part of its requests, and is told whom to name for all."""
+    server = start_server("nginx")
+    worker = subprocess.run(["pgrep", "-P", str(server.pid)], stdout=subprocess.PIPE, text=True,
+                            check=True).stdout.split()[0]
+    tap = tracer("-p", worker, "-o", "json")
+    assert f"spantap: -p {worker} is a child of process {server.pid}, " in tap.stderr
+    tap.stop()
+    tap = tracer("-p", f"{worker},{server.pid}", "-o", "json")
+    assert "is a child of" not in tap.stderr
+    tap.stop()
+
+
 WRONG_USAGE = [
     (["-p", "seven"], ["seven"]),
     (["-p", "-1"], ["-1"]),
