@@ -150,6 +150,14 @@ bool st_report__has_open(struct st_core *core)
 	return s.open;
 }
 
+/* What is less than a page or two tells nobody anything. */
+static void print_map(void *ctx, const char *name, uint64_t sz)
+{
+	(void)ctx;
+	if (sz >= 16u << 10)
+		st_info("  map %s: %.0f KiB", name, (double)sz / 1024.0);
+}
+
 void st_report__full(struct st_core *core, struct st_outputs *outputs, const struct st_own *own)
 {
 	uint64_t c[ST_C_MAX];
@@ -158,12 +166,13 @@ void st_report__full(struct st_core *core, struct st_outputs *outputs, const str
 
 	st_report__closing(core, outputs, own);
 	st_core__stats(core, &s);
-	st_info("hooks: %s; %s connections; %" PRIu64 " requests open now",
+	st_info("hooks: %s; %s connections, %" PRIu64 " requests open now",
 		st_tracer__rungs(own->tracer), thousands(s.conns, buf), s.open);
 	if (!st_tracer__counters(own->tracer, c))
 		for (int i = 0; i < ST_C_MAX; i++)
 			if (counter_names[i] && c[i])
 				st_info("  %s: %s", counter_names[i], thousands(c[i], buf));
+	st_tracer__each_map(own->tracer, print_map, NULL);
 	st_outputs__report(outputs);
 	st_report__open(core, st_clock__mono_ns(), 0, false);
 }

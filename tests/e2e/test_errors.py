@@ -140,6 +140,8 @@ def test_open_requests(fresh_server, tracer):
         os.kill(tap.pid, signal.SIGUSR1)
         wait_until(lambda: re.search(r"requests open now", tap.stderr), 5, "the report on stderr")
         wait_until(lambda: re.search(r"open for [\d.]+ s: GET /slow/", tap.stderr), 1, "the open request in it")
+        assert re.search(r"tracer [\d.]+ % of a core, \d+ MiB, maps [\d.]+ MiB$", tap.stderr, re.M), tap.stderr
+        assert re.search(r"^spantap:   map records: \d+ KiB$", tap.stderr, re.M), tap.stderr
         closing = tap.stop()
     span, = tap.spans()
     assert span.path == one and span.attributes["spantap.incomplete"] is True

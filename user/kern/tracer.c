@@ -462,15 +462,29 @@ static uint64_t fd_memlock(int fd)
 	return v;
 }
 
-uint64_t st_tracer__map_bytes(const struct st_tracer *t)
+void st_tracer__each_map(const struct st_tracer *t, st_map_fn fn, void *ctx)
 {
+	uint64_t rings_sz = 0;
 	struct bpf_map *m;
-	uint64_t sum = 0;
 
-	bpf_object__for_each_map(m, t->obj)
-		sum += fd_memlock(bpf_map__fd(m));
 	for (uint32_t i = 0; i < t->ring_cnt; i++)
 		if (t->ring_fd[i] >= 0)
-			sum += fd_memlock(t->ring_fd[i]);
+			rings_sz += fd_memlock(t->ring_fd[i]);
+	fn(ctx, "records", rings_sz);
+	bpf_object__for_each_map(m, t->obj)
+		fn(ctx, bpf_map__name(m), fd_memlock(bpf_map__fd(m)));
+}
+
+static void add_sz(void *ctx, const char *name, uint64_t sz)
+{
+	(void)name;
+	*(uint64_t *)ctx += sz;
+}
+
+uint64_t st_tracer__map_bytes(const struct st_tracer *t)
+{
+	uint64_t sum = 0;
+
+	st_tracer__each_map(t, add_sz, &sum);
 	return sum;
 }

@@ -74,4 +74,8 @@ const struct st_hists *st_tracer__hists(const struct st_tracer *t);
 /* Bytes of all BPF maps, as the kernel accounts them. */
 uint64_t st_tracer__map_bytes(const struct st_tracer *t);
 
+/* The same map by map, by the kernel's names; the rings of all CPUs are one: "records". */
+typedef void (*st_map_fn)(void *ctx, const char *name, uint64_t sz);
+void st_tracer__each_map(const struct st_tracer *t, st_map_fn fn, void *ctx);
+
 #endif
