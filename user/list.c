@@ -59,6 +59,22 @@ static int open_proc(int pid)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* A server's first process among its workers. */
+static int chief_of(const struct st_process *p)
+{
+	char path[32], exe[ST_ARTIFACT_MAX];
+	ssize_t n;
+
+	if (p->ppid <= 1 || !p->exe[0])
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/exe", p->ppid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n <= 0)
+		return 0;
+	exe[n] = '\0';
+	return strcmp(exe, p->exe) ? 0 : p->ppid;
+}
+
 /* All of one process into l->item. */
 static int read_item(struct list *l, int pid, int proc_fd, const struct st_sockets *sockets)
 {
@@ -69,6 +85,7 @@ static int read_item(struct list *l, int pid, int proc_fd, const struct st_socke
 		err = st_process__read(it->proc, pid);
 	if (!err)
 		it->source = st_resource__name(&l->env, it->proc, &it->service);
+	it->chief = err ? 0 : chief_of(it->proc);
 	return err;
 }
 

@@ -216,7 +216,10 @@ void st_list_show__row(struct st_buf *b, const struct st_list_item *it)
 	st_show__to(b, PORTS_COLUMN);
 	st_show__cut(b, SEEN_COLUMN - PORTS_COLUMN - 1, ports);
 	st_show__to(b, SEEN_COLUMN);
-	st_buf__puts(b, seen_text(it));
+	if (it->chief)
+		st_buf__printf(b, "with -p %d", it->chief);
+	else
+		st_buf__puts(b, seen_text(it));
 	st_buf__putc(b, '\n');
 }
 

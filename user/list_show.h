@@ -12,6 +12,7 @@ struct st_list_item {
 	struct st_process *proc;
 	struct st_str service; /* as spans would have it */
 	enum st_name_source source;
+	int chief; /* its parent, when that runs the same program: -p of it takes both; else 0 */
 };
 
 void st_list_show__heads(struct st_buf *b);
