@@ -236,7 +236,7 @@ enum st_sleep {
 /* State of the reader, shared. */
 struct st_ctl {
 	__u32 sleeping;	       /* [user] enum st_sleep */
-	__u32 stopping;	       /* [user] 1: capture nothing any more */
+	__u32 stopping;	       /* [user] 1: capture nothing: not yet, or not any more */
 	__u32 mode;	       /* [user] enum st_mode of new connections */
 	__u32 round;	       /* [user] numbers the walks over live sockets */
 	__u32 watching;	       /* [user] slots whose expect_end is set, or more */

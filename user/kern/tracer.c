@@ -197,6 +197,12 @@ static int prepare(void *ctx, struct bpf_object *obj)
 
 	t->obj = obj;
 	err = map_shared(t);
+	/*
+	 * Hooks are attached one after the other: a connection of which the first of them tells
+	 * would count as seen from its beginning, while its request passed a hook to come.
+	 */
+	if (!err)
+		__atomic_store_n(&t->ctl->stopping, 1, __ATOMIC_RELEASE);
 	if (!err)
 		err = fill_stack(t, "free_slots", t->max_conns);
 	if (!err)
@@ -277,6 +283,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	}
 	st_tracer__set_proc(t, bpf_cfg.self_tgid, ST_PROC_IGNORED);
 	t->ctl->mode = cfg->timing_only ? ST_MODE_TIMING : ST_MODE_HEAD;
+	__atomic_store_n(&t->ctl->stopping, 0, __ATOMIC_RELEASE);
 	*out = t;
 	return 0;
 }
