@@ -114,6 +114,14 @@ uint32_t st_outputs__room(const struct st_outputs *o)
 	return room;
 }
 
+bool st_outputs__gone(const struct st_outputs *o)
+{
+	for (int i = 0; i < o->cnt; i++)
+		if (!o->exp[i].ops->gone || !o->exp[i].ops->gone(&o->exp[i]))
+			return false;
+	return o->cnt;
+}
+
 void st_outputs__flush(struct st_outputs *o, uint64_t deadline_ns)
 {
 	for (int i = 0; i < o->cnt; i++)

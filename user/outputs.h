@@ -28,6 +28,8 @@ void st_outputs__forget(struct st_outputs *o, const struct st_resource *r);
 uint64_t st_outputs__tick(struct st_outputs *o, uint64_t now_ns);
 /* How many more spans the fullest queue takes. */
 uint32_t st_outputs__room(const struct st_outputs *o);
+/* Whether nobody will read what any of them writes: head(1) has had enough. */
+bool st_outputs__gone(const struct st_outputs *o);
 void st_outputs__stats(const struct st_outputs *o, struct st_outputs_stats *out);
 /* A line to stderr per output that lost something. */
 void st_outputs__report(const struct st_outputs *o);

@@ -185,6 +185,9 @@ static void every_second(struct trace *t, uint64_t now_ns)
 		st_info("the traced processes have ended");
 		t->stop = true;
 	}
+	/* A command of ours is waited for all the same: its exit code is ours. */
+	if (!t->cfg->record && !t->cfg->argv && st_outputs__gone(st_pipeline__outputs(t->pipe)))
+		t->stop = true;
 }
 
 static void wait_until(struct trace *t, uint64_t until_ns, uint32_t how)

@@ -85,6 +85,8 @@ struct st_exporter_ops {
 	void (*stats)(const struct st_exporter *e, struct st_export_stats *out);
 	/* How many more spans it takes now before it must drop; NULL: always more. */
 	uint32_t (*room)(const struct st_exporter *e);
+	/* Whether nobody will ever read what it writes: a pipe without a reader. NULL: no. */
+	bool (*gone)(const struct st_exporter *e);
 	void (*close)(struct st_exporter *e);
 };
 

@@ -11,11 +11,12 @@ import select
 import struct
 import subprocess
 import termios
+import time
 import unicodedata
 
 import pytest
 
-from harness.proc import ROOT, Daemon, find, free_port, listens, wait_until
+from harness.proc import ROOT, Daemon, answers, find, free_port, listens, wait_until
 from harness.raw import Raw
 
 SGR = re.compile(r"\x1b\[[0-9]*m")
@@ -86,6 +87,28 @@ def test_no_terminal(run, recording):
     code, out, _ = run("replay", recording, env={**TERMINAL, "COLUMNS": "30"})
     assert code == 0 and "\x1b" not in out
     assert {_columns(line) for line in out.splitlines()} == {80}
+
+
+@pytest.mark.parametrize("output", ["tree", "json"])
+def test_reader_leaves(output, binary, start_server, tracer_pids):
+    """As head(1) does: with nobody left to read, there is nothing left to trace for."""
+    server = start_server("nginx")
+    popen = subprocess.Popen([binary, "-p", str(server.pid), "-o", output], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tracer_pids.append(popen.pid)
+    try:
+        while "hooks:" not in popen.stderr.readline():
+            pass
+        popen.stdout.close()
+        deadline = time.monotonic() + 15
+        while popen.poll() is None and time.monotonic() < deadline:
+            assert answers(server.port)
+            time.sleep(0.2)
+        assert popen.wait(5) == 0
+    finally:
+        popen.kill()
+    said = popen.stderr.read()
+    assert said.count("Broken pipe") == 1 and "requests, " in said, said
 
 
 # Bytes below 0x21 in a target are no HTTP (RFC 9112, 3.2): the vectors of the unit tests have those.

@@ -167,6 +167,13 @@ static uint32_t json_room(const struct st_exporter *e)
 	return j->gone ? UINT32_MAX : st_lines__room(&j->lines);
 }
 
+static bool json_gone(const struct st_exporter *e)
+{
+	const struct json *j = e->priv;
+
+	return j->gone;
+}
+
 static void json_close(struct st_exporter *e)
 {
 	struct json *j = e->priv;
@@ -192,5 +199,6 @@ const struct st_exporter_ops st_export_json = {
 	.flush = json_flush,
 	.stats = json_stats,
 	.room = json_room,
+	.gone = json_gone,
 	.close = json_close,
 };

@@ -69,9 +69,8 @@ static void push(struct tree *t)
 	}
 	if (t->out.err && !t->said_error) {
 		t->said_error = true;
-		st_error("tree: cannot write to the output: %s; traces are no longer shown, "
-			 "tracing goes on",
-			 strerror(t->out.err));
+		st_error("tree: cannot write to the output: %s; traces are no longer shown%s",
+			 strerror(t->out.err), t->out.err == EPIPE ? "" : ", tracing goes on");
 	}
 }
 
@@ -258,6 +257,13 @@ static uint32_t tree_room(const struct st_exporter *e)
 	return used < OUT_MAX ? (uint32_t)(OUT_MAX - used) / SPAN_MAX : 0;
 }
 
+static bool tree_gone(const struct st_exporter *e)
+{
+	const struct tree *t = e->priv;
+
+	return t->out.err == EPIPE;
+}
+
 static void tree_close(struct st_exporter *e)
 {
 	struct tree *t = e->priv;
@@ -346,5 +352,6 @@ const struct st_exporter_ops st_export_tree = {
 	.flush = tree_flush,
 	.stats = tree_stats,
 	.room = tree_room,
+	.gone = tree_gone,
 	.close = tree_close,
 };
