@@ -94,7 +94,8 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
 		return true;
 	if (s->mode == ST_MODE_TIMING)
 		return false;
-	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end <= c->pos ||
+	/* A body that ends within this call has something behind it. */
+	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end < c->pos + c->bytes ||
 	       s->dir[c->dir & 1].expect_end == ST_EXPECT_CHUNKED;
 }
 
@@ -121,15 +122,13 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
 	} else if (c->turn || st_same_turn_wanted(c, s)) {
-		c->flags = st_task_flags() | (c->turn ? ST_F_TURN : 0) |
-			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
+		c->flags |= st_task_flags() | (c->turn ? ST_F_TURN : 0) |
+			    (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0);
 		st_capture(c, s, which);
-		if (c->off < c->bytes && s->mode == ST_MODE_HEAD) {
-			s->dir[c->dir & 1].tail = 0;
-			st_keep_tail(c, &s->dir[c->dir & 1]);
-		}
+		if (c->off < c->bytes && s->mode == ST_MODE_HEAD)
+			st_capture_end(c, &s->dir[c->dir & 1], which);
 	}
 	if (!c->now)
 		c->now = bpf_ktime_get_ns();

@@ -4,10 +4,9 @@
 #define ST_BPF_TURN_H
 
 #include "hist.h"
-#include "payload.h"
+#include "tail.h"
 
 #define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
-#define ST_CRLFCRLF   0x0a0d0a0du
 
 /* OPEN is sent until the ring takes it, so that data never comes before it. */
 static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err)
@@ -232,6 +231,8 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		if (c->turn && cfg.timing)
 			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
 	}
+	if (st_is_last_chunk(s->dir[(c->dir & 1) ^ 1].tail))
+		flags |= ST_F_OPP_LAST;
 	if (n)
 		flags |= st_after_chunk(c, s, p, n, cap);
 	else
@@ -304,14 +305,26 @@ static __always_inline void st_capture(struct st_call *c, struct st_slot *s, __u
 	}
 }
 
-static __always_inline bool st_peek_starts(struct st_call *c)
+/* Of a short call as much as there is decides: what it begins may go on in the next ones. */
+static __noinline bool st_peek_starts(struct st_call *c)
 {
 	__u64 addr = 0, len = 0, first = 0;
 
-	if (!st_src_at(&c->src, 0, &addr, &len) || len < sizeof(first))
+	if (!st_src_at(&c->src, 0, &addr, &len))
 		return false;
-	if (bpf_probe_read_user(&first, sizeof(first), (void *)addr))
-		return false;
+	if (len > c->bytes)
+		len = c->bytes;
+	if (len >= sizeof(first)) {
+		if (bpf_probe_read_user(&first, sizeof(first), (void *)addr))
+			return false;
+	} else {
+		__u64 few = len & 7;
+
+		barrier_var(few);
+		if (!few || few > 7 || bpf_probe_read_user(&first, few, (void *)addr))
+			return false;
+		first |= 0x414141ULL << (8 * few);
+	}
 	return st_starts_message(first);
 }
 
@@ -330,47 +343,20 @@ static __always_inline bool st_turn(struct st_slot *s, __u8 dir)
 	s->capturing |= 1 << dir;
 	d->head_len = 0;
 	d->tail = 0;
+	d->expect_end = 0; /* of a body whose end nobody told: a new turn begins with a head */
 	return true;
 }
 
-/* The last chunk of a chunked body and the empty trailer: "0 CRLF CRLF", as the last bytes sent. */
-static __always_inline bool st_is_last_chunk(__u64 tail)
+/* Of a call whose beginning was copied, the end too if a head or trailers may stand there. */
+static __noinline void st_capture_end(struct st_call *c, struct st_slot_dir *d, __u32 which)
 {
-	__u8 before = tail >> 16;
-
-	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
-}
-
-/* Keeps the last bytes of a call that was not copied whole: a chunked body's end shows there. */
-static __noinline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
-{
-	__u64 addr = c->src.base, len = c->src.len, last = 0;
-	struct iovec v;
-
-	if (!c->src.segs)
+	d->tail = 0;
+	st_keep_tail(c, d);
+	if (!st_ends_like_head(d))
 		return;
-	if (c->src.segs > 1) {
-		void *at = (void *)(c->src.base + (c->src.segs - 1) * sizeof(v));
-
-		if (c->dir == ST_RX || (c->src.kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
-						      : bpf_probe_read_user(&v, sizeof(v), at)))
-			return;
-		addr = (__u64)v.iov_base;
-		len = v.iov_len;
-	} else if (len > c->bytes) {
-		len = c->bytes;
-	}
-	if (len >= sizeof(last)) {
-		if (!bpf_probe_read_user(&last, sizeof(last), (void *)(addr + len - sizeof(last))))
-			d->tail = last;
-	} else if (len) {
-		__u64 few = len & 7;
-
-		barrier_var(few);
-		if (few > 7 || bpf_probe_read_user(&last, few, (void *)addr))
-			return;
-		d->tail = d->tail >> (8 * len) | last << (64 - 8 * len);
-	}
+	if (c->bytes - c->off > ST_BEHIND_BODY)
+		c->off = c->bytes - ST_BEHIND_BODY;
+	st_next_chunk(c, which);
 }
 
 /* Within a turn: is this call still part of a head, or does it begin the next message? */
@@ -384,7 +370,10 @@ static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slo
 	if (d->expect_end > c->pos) {
 		s->capturing &= ~bit;
 		st_keep_tail(c, d);
-		return false;
+		if (!c->src.segs || !st_behind_body(c, d))
+			return false;
+		s->capturing |= bit;
+		return true;
 	}
 	if (s->capturing & bit) {
 		/* Until user space has found the protocol, what looks like HTTP gets a head's room. */
@@ -396,7 +385,8 @@ static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slo
 		return false;
 	if (!st_peek_starts(c)) {
 		st_keep_tail(c, d);
-		return false;
+		if (!st_behind_body(c, d))
+			return false;
 	}
 	s->capturing |= bit;
 	d->head_len = 0;

@@ -85,14 +85,23 @@ static bool is_last_chunk(uint64_t tail)
 	       ((tail >> 16 & 0xff) == '\n' || (tail >> 16 & 0xff) == 0);
 }
 
-static void tell_end(struct st_pipeline *p, const struct watch *w, uint64_t pos, uint64_t time_ns)
+/*
+ * Tells no more than the end: records of what stands behind it may not have been read yet. Where
+ * every call has a record, it tells better than the slot, whose time is that of the last call.
+ */
+static void tell_end(struct st_pipeline *p, const struct watch *w, const struct st_slot *s,
+		     uint64_t pos, uint64_t time_ns)
 {
+	bool every = __atomic_load_n(&s->mode, __ATOMIC_ACQUIRE) == ST_MODE_EVERY;
+
+	if (every && (w->end == ST_EXPECT_CHUNKED || pos > w->end))
+		return;
 	if (p->told_cnt == TOLD_MAX)
 		return; /* the next turn's record tells as well */
 	p->told[p->told_cnt++] = (struct st_rec){
 		.time_ns = st_clock__mono_ns(),
 		.conn_id = w->conn_id,
-		.pos = pos,
+		.pos = pos < w->end ? pos : w->end,
 		.last_ns = time_ns,
 		.slot = w->slot,
 		.turn = w->turn,
@@ -147,7 +156,7 @@ static bool watch_over(struct st_pipeline *p, const struct watch *w)
 	if (!over)
 		return false;
 	__atomic_store_n(&d->expect_end, 0, __ATOMIC_RELEASE);
-	tell_end(p, w, pos, time_ns);
+	tell_end(p, w, s, pos, time_ns);
 	return true;
 }
 

@@ -60,6 +60,7 @@ enum st_rec_kind {
 #define ST_F_EXITING   0x0080 /* the process was ending when this happened */
 #define ST_F_IO_WORKER 0x0100 /* io_uring worker or poller: never a context */
 #define ST_F_LOST      0x0200 /* records of this connection were lost since its last record */
+#define ST_F_OPP_LAST  0x0400 /* the other direction's last bytes end a chunked body */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {

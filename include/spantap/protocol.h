@@ -71,6 +71,13 @@ struct st_chunk {
 
 struct st_flow;
 
+/* Is what this side had to say over? */
+enum st_over {
+	ST_OVER_NOT = 0,
+	ST_OVER_SPOKE, /* the other side has begun to speak, which it may do early */
+	ST_OVER_LAST,  /* what was moved last ends a chunked body */
+};
+
 struct st_proto_ops {
 	const char *name; /* the word of -e */
 	uint8_t id;	  /* goes into st_slot.proto; not 0 */
@@ -86,13 +93,9 @@ struct st_proto_ops {
 	uint64_t (*data)(struct st_flow *f, enum st_dir dir, const struct st_chunk *c);
 	/* Bytes from..to of a direction will never come. */
 	void (*gap)(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to);
-	/*
-	 * It is known that bytes up to pos have moved, the last ones at time_ns. over: what this
-	 * side had to say is over, since the other side has begun to speak or the last chunk's end
-	 * was seen.
-	 */
+	/* It is known that bytes up to pos have moved, the last ones at time_ns. */
 	void (*moved)(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns,
-		      bool over);
+		      enum st_over over);
 	/* No byte will come in this direction from pos on; those before it may still be on their way. */
 	void (*fin)(struct st_flow *f, enum st_dir dir, uint64_t pos);
 	/* No more bytes in this direction. */

@@ -86,6 +86,8 @@ struct sim {
 	bool (*refuse)(void *ctx, const struct sim_sock *k, uint8_t kind);
 	void *refuse_ctx;
 	uint64_t refused;
+	uint32_t
+		drain_max; /* the reader takes at most so many; the others came while it did. 0: all */
 };
 
 struct sim *sim_new(uint32_t slot_cnt);

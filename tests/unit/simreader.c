@@ -28,12 +28,16 @@ void sim_on_expect(struct sim *s, uint32_t slot, uint64_t conn_id, enum st_dir d
 
 static void tell_end(struct sim *s, const struct sim_watch *w, const struct st_slot_dir *d)
 {
+	bool every = s->slots[w->slot].mode == ST_MODE_EVERY;
+
+	if (every && (w->end == ST_EXPECT_CHUNKED || d->pos > w->end))
+		return;
 	if (s->told_cnt == SIM_TOLD_MAX)
 		return;
 	s->told[s->told_cnt++] = (struct st_rec){
 		.time_ns = s->now_ns,
 		.conn_id = w->conn_id,
-		.pos = d->pos,
+		.pos = d->pos < w->end ? d->pos : w->end,
 		.last_ns = d->time_ns,
 		.slot = w->slot,
 		.turn = w->turn,
@@ -120,15 +124,17 @@ void sim_on_gone(struct sim *s, uint32_t slot, uint64_t conn_id)
 
 void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx)
 {
+	uint32_t left = s->drain_max ? s->drain_max : UINT32_MAX;
 	size_t off = 0;
 
-	while (off < s->queue.len) {
+	while (off < s->queue.len && left--) {
 		const struct st_rec *r = (const struct st_rec *)(s->queue.p + off);
 
 		off += sizeof(*r) + r->payload_sz;
 		fn(ctx, r);
 	}
-	st_buf__reset(&s->queue);
+	memmove(s->queue.p, s->queue.p + off, s->queue.len - off);
+	s->queue.len -= off;
 }
 
 void sim_drain_told(struct sim *s, sim_rec_fn fn, void *ctx)

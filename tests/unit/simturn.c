@@ -119,6 +119,13 @@ static void after_chunk(struct sim_call *c, struct st_rec *r, const uint8_t *p, 
 	c->more = false;
 }
 
+static bool tail_ends_chunks(uint64_t tail)
+{
+	uint8_t before = (uint8_t)(tail >> 16);
+
+	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
+}
+
 static void data_fill(struct sim_call *c, struct st_rec *r)
 {
 	struct st_slot_dir *d = &c->s->dir[c->dir], *o = &c->s->dir[!c->dir];
@@ -134,6 +141,8 @@ static void data_fill(struct sim_call *c, struct st_rec *r)
 	r->call_len = c->bytes;
 	r->dir = c->dir;
 	r->flags = c->flags;
+	if (tail_ends_chunks(o->tail))
+		r->flags |= ST_F_OPP_LAST;
 	r->lost = c->s->lost;
 }
 
@@ -217,7 +226,14 @@ static bool peek_starts(const struct sim_call *c)
 	const uint8_t *p;
 	size_t len;
 
-	return src_at(c, 0, &p, &len) && len >= 8 && starts_message(word_at(p));
+	uint64_t first = 0x4141414141414141ULL;
+
+	if (!src_at(c, 0, &p, &len))
+		return false;
+	if (len > c->bytes)
+		len = c->bytes;
+	memcpy(&first, p, len < 8 ? len : 8);
+	return starts_message(first);
 }
 
 static bool turn_begins(struct st_slot *s, uint8_t dir)
@@ -229,14 +245,8 @@ static bool turn_begins(struct st_slot *s, uint8_t dir)
 	s->capturing |= (uint8_t)(1 << dir);
 	s->dir[dir].head_len = 0;
 	s->dir[dir].tail = 0;
+	s->dir[dir].expect_end = 0;
 	return true;
-}
-
-static bool tail_ends_chunks(uint64_t tail)
-{
-	uint8_t before = (uint8_t)(tail >> 16);
-
-	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
 }
 
 /* Of the last buffer, as the call names it: more than a receive filled, and what was announced. */
@@ -259,6 +269,54 @@ static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
 			d->tail = d->tail >> 8 | (uint64_t)*q << 56;
 }
 
+/* Forgets the call's first n bytes. */
+static void skip_bytes(struct sim_call *c, uint64_t n)
+{
+	c->pos += n;
+	c->bytes -= (uint32_t)n;
+	for (uint32_t i = 0; i < c->segs && n; i++) {
+		size_t here = n < c->seg_len[i] ? (size_t)n : c->seg_len[i];
+
+		c->seg[i] += here;
+		c->seg_len[i] -= here;
+		n -= here;
+	}
+}
+
+static bool ends_like_head(const struct st_slot_dir *d)
+{
+	return d->tail >> 32 == SIM_CRLFCRLF && !tail_ends_chunks(d->tail);
+}
+
+static void capture_end(struct sim_call *c, struct st_slot_dir *d)
+{
+	d->tail = 0;
+	keep_tail(c, d);
+	if (!ends_like_head(d))
+		return;
+	if (c->bytes - c->off > ST_PAYLOAD_L)
+		c->off = c->bytes - ST_PAYLOAD_L;
+	next_chunk(c);
+}
+
+static bool behind_body(struct sim_call *c, struct st_slot_dir *d)
+{
+	if (d->expect_end > c->pos) {
+		if (d->expect_end >= c->pos + c->bytes)
+			return false;
+		skip_bytes(c, d->expect_end - c->pos);
+	} else {
+		if (!ends_like_head(d))
+			return false;
+		if (c->bytes > ST_PAYLOAD_L)
+			skip_bytes(c, c->bytes - ST_PAYLOAD_L);
+	}
+	c->flags = ST_F_CONT;
+	d->head_len = 0;
+	d->tail = 0;
+	return true;
+}
+
 static bool same_turn_wanted(struct sim_call *c)
 {
 	struct st_slot *s = c->s;
@@ -270,7 +328,10 @@ static bool same_turn_wanted(struct sim_call *c)
 	if (d->expect_end > c->pos) {
 		s->capturing &= (uint8_t)~bit;
 		keep_tail(c, d);
-		return false;
+		if (!c->segs || !behind_body(c, d))
+			return false;
+		s->capturing |= bit;
+		return true;
 	}
 	if (s->capturing & bit) {
 		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
@@ -281,7 +342,8 @@ static bool same_turn_wanted(struct sim_call *c)
 		return false;
 	if (!peek_starts(c)) {
 		keep_tail(c, d);
-		return false;
+		if (!behind_body(c, d))
+			return false;
 	}
 	s->capturing |= bit;
 	d->head_len = 0;
@@ -326,22 +388,21 @@ static bool look_needed(const struct sim_call *c)
 {
 	if (c->s->mode == ST_MODE_OFF)
 		return false;
-	return c->turn || c->s->mode == ST_MODE_EVERY || c->s->dir[c->dir].expect_end <= c->pos ||
+	return c->turn || c->s->mode == ST_MODE_EVERY ||
+	       c->s->dir[c->dir].expect_end < c->pos + c->bytes ||
 	       c->s->dir[c->dir].expect_end == ST_EXPECT_CHUNKED;
 }
 
 static void call_run(struct sim_call *c)
 {
 	if (c->turn || same_turn_wanted(c)) {
-		c->flags = (uint16_t)((c->turn ? ST_F_TURN : 0) |
-				      (c->dir == ST_TX ? ST_F_ANNOUNCED : 0));
+		c->flags |= (uint16_t)((c->turn ? ST_F_TURN : 0) |
+				       (c->dir == ST_TX ? ST_F_ANNOUNCED : 0));
 		if (!(c->s->flags & ST_SLOT_OPENED))
 			sim__open_send(c->k, c->s, ST_REC_OPEN, 0);
 		capture_call(c);
-		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD) {
-			c->s->dir[c->dir].tail = 0;
-			keep_tail(c, &c->s->dir[c->dir]);
-		}
+		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD)
+			capture_end(c, &c->s->dir[c->dir]);
 	}
 	if (!c->now)
 		c->now = c->k->sim->now_ns;

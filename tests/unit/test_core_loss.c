@@ -180,10 +180,7 @@ static void answer_one(struct world *w, struct plan *p)
 	struct st_buf o = st_buf__init(65536);
 	int code = status_of(p->nr, p->answered);
 
-	/* In one call with what follows: the kernel misses heads that begin with a short call. */
-	bool interim = !rnd(10);
-
-	if (interim)
+	if (!rnd(10))
 		st_buf__puts(&o, "HTTP/1.1 102 Processing\r\n\r\n");
 	st_buf__printf(&o, "HTTP/1.1 %d X\r\n", code);
 	if (code == 304) {
@@ -197,10 +194,7 @@ static void answer_one(struct world *w, struct plan *p)
 		st_buf__put(&o, e.p, e.len);
 	}
 	p->answered++;
-	if (interim)
-		sim_send(&p->s, o.p, o.len);
-	else
-		send_pieces(w, &p->s, (const char *)o.p, o.len);
+	send_pieces(w, &p->s, (const char *)o.p, o.len);
 	st_buf__free(&o);
 }
 

@@ -198,6 +198,31 @@ static void trailers_are_bounded(void **state)
 	}
 }
 
+static void looks_like_the_end(void **state)
+{
+	static const struct {
+		const char *z;
+		bool ends;
+	} all[] = {
+		{"0\r\n\r\n", true},
+		{"abc\r\n0\r\n\r\n", true},
+		{"abc\r\n000;ext=1\r\nX-Sum: 12\r\nY: z\r\n\r\n", true},
+		{"abc\r\n0\r\nX-Sum: 12\r\n", false},
+		{"abc\r\n10\r\n\r\n", false},
+		{"abc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", false},
+		{"X-Sum: 12\r\n\r\n", false},
+		{": 12\r\n\r\n", false},
+		{"\r\n\r\n", false},
+		{"\n0\n\n", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (st_http1_chunks__ends(st_bytes(all[i].z, strlen(all[i].z))) != all[i].ends)
+			fail_msg("%zu: %s", i, all[i].z);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +232,7 @@ int main(void)
 		cmocka_unit_test(size_lines_are_bounded),
 		cmocka_unit_test(padding_is_bounded),
 		cmocka_unit_test(trailers_are_bounded),
+		cmocka_unit_test(looks_like_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 /* Bytes from the record's position on moved that no hook could read. */
 void st_stream__unseen(struct st_conn *n, enum st_dir dir, const struct st_rec *rec);
 void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns,
-		      bool over);
+		      enum st_over over);
 void st_stream__reset(struct st_stream *s);
 /* What comes next in this direction does not follow on what is kept. */
 void st_stream__forget(struct st_conn *n, enum st_dir dir);

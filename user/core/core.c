@@ -123,13 +123,14 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	count_turns(n, rec);
 	n->last_dir = rec->dir;
 	if (rec->flags & ST_F_TURN) {
-		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, true);
+		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns,
+				 rec->flags & ST_F_OPP_LAST ? ST_OVER_LAST : ST_OVER_SPOKE);
 		n->headless = false;
 		n->await_end = 0;
 	}
 	/* At a turn's start the turn before it has told how far this direction came. */
 	if (!(rec->flags & (ST_F_CONT | ST_F_TURN)) && rec->last_ns)
-		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
+		st_stream__moved(n, dir, rec->pos, rec->last_ns, ST_OVER_NOT);
 	if (n->headless)
 		return;
 	if (rec->len)
@@ -153,7 +154,7 @@ static void on_end(struct st_core *c, const struct st_rec *rec)
 	struct st_conn *n = st_conn__get(c, rec);
 
 	if (n && n->turn == rec->turn)
-		st_stream__moved(n, (enum st_dir)rec->dir, rec->pos, rec->last_ns, true);
+		st_stream__moved(n, (enum st_dir)rec->dir, rec->pos, rec->last_ns, ST_OVER_LAST);
 }
 
 static struct st_str close_reason(const struct st_conn *n, const struct st_rec *rec)
@@ -220,9 +221,10 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 	if (rec->lost)
 		count_turns(n, rec);
 	if (rec->opp_time_ns)
-		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns, false);
+		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns,
+				 ST_OVER_NOT);
 	if (rec->last_ns)
-		st_stream__moved(n, dir, rec->pos, rec->last_ns, false);
+		st_stream__moved(n, dir, rec->pos, rec->last_ns, ST_OVER_NOT);
 	if (rec->what == ST_STATE_CLOSED) {
 		on_closed(n, rec);
 		return;

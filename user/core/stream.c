@@ -213,7 +213,8 @@ void st_stream__unseen(struct st_conn *n, enum st_dir dir, const struct st_rec *
 	s->next = rec->pos;
 }
 
-void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
+void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t time_ns,
+		      enum st_over over)
 {
 	struct st_stream *s = &n->stream[dir];
 
@@ -229,8 +230,8 @@ void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t
 	if (pos > s->next + s->kept.len)
 		gap_to(n, dir, pos);
 	n->flow.ops->moved(&n->flow, dir, pos, time_ns, over);
-	/* Pieces of a message that nobody waits for (a body behind a 304, say) begin no later one. */
-	if (over && s->kept.len && !n->flow.first) {
+	/* Pieces of an answer that nobody waits for (a body behind a 304, say) begin no later one. */
+	if (over && s->kept.len && !n->flow.first && dir != n->flow.dir_req) {
 		st_buf__reset(&s->kept);
 		s->next = pos;
 	}

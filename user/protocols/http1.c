@@ -10,6 +10,7 @@ enum part {
 	BLIND,	  /* behind bytes that were not seen: until the other side speaks */
 	UNTIL_EOF,
 	OPAQUE, /* upgraded: not HTTP any more */
+	LOST,	/* requests, behind a chunked body whose end nobody saw: for good */
 };
 
 /* What a stretch of bytes that were not seen may hold besides the body under way. */
@@ -23,6 +24,8 @@ struct half {
 	uint8_t part; /* enum part */
 	uint8_t hole; /* enum hole; AWAIT: behind the body */
 	bool partial; /* HEAD: a head has begun */
+	bool endless; /* BLIND: in a request's chunked body, whose end has to be seen */
+	bool ended;   /* and was, if these were its last bytes */
 	uint64_t body_start;
 	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
 	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
@@ -33,17 +36,19 @@ struct half {
 };
 
 struct http1 {
-	struct half half[2]; /* by enum st_dir */
-	uint32_t last_turn;  /* numbers the requests of a turn */
-	bool known;	     /* request direction */
-	bool absorb;	     /* the next response's request was counted as lost */
-	bool begun;	     /* a request was seen */
-	bool paired;	     /* a response was seen to answer a request: the directions are right */
+	struct half half[2];  /* by enum st_dir */
+	uint32_t last_turn;   /* numbers the requests of a turn */
+	uint32_t answer_turn; /* of the last final answer */
+	bool known;	      /* request direction */
+	bool absorb;	      /* the next response's request was counted as lost */
+	bool begun;	      /* a request was seen */
+	bool paired;   /* a response was seen to answer a request: the directions are right */
 	bool overlaps; /* a request turn began before all requests of earlier ones were answered */
 	bool unsure;   /* bytes of such a connection were lost: nothing tells what answers what */
 	uint8_t even;  /* unsure: turns in a row with as many answers as requests */
 	uint32_t probe_turn; /* the last of them */
 	uint32_t probe_asked, probe_answered;
+	uint32_t owed; /* answers still to come to requests that were seen and counted as lost */
 };
 
 /* Of a body whose framing was not seen. */
@@ -120,17 +125,23 @@ static void go_blind(struct st_flow *f, enum st_dir dir, enum hole hole)
 	h->part = BLIND;
 	h->hole = hole;
 	h->partial = false;
+	h->endless = false;
 	h->x = NULL;
 	if (hole == HOLE)
 		lose_order(f, st->overlaps || piped(f, dir));
 }
 
-/* The end of a chunked body will not be seen, nor answers to other requests behind it. */
+/*
+ * The end of a chunked body will not be seen, nor answers to other requests behind it. A request's
+ * may come after its answer, and requests may stand behind it.
+ */
 static void lose_chunks(struct st_flow *f, enum st_dir dir)
 {
 	struct half *h = half_of(f, dir);
 
 	h->part = BLIND;
+	h->endless = is_req(f, dir);
+	h->ended = false;
 	h->hole = !is_req(f, dir) && st_flow__unanswered(f) ? HOLE : NO_HOLE;
 	lose_order(f, h->hole);
 }
@@ -187,9 +198,21 @@ static bool stays_unsure(struct http1 *st, uint32_t turn)
 		st->probe_turn = turn;
 		st->probe_asked = st->probe_answered = 0;
 		st->unsure = st->even < PROBE_EVEN || st->overlaps;
+		if (!st->overlaps)
+			st->owed = 0; /* what has not come by now was not seen */
 	}
 	st->probe_asked++;
 	return st->unsure;
+}
+
+/* Is an answer still on its way when a request begins in a turn of its own? */
+static bool is_overlap(struct st_flow *f, const struct st_chunk *c)
+{
+	const struct half *h = half_of(f, (enum st_dir) !f->dir_req);
+
+	if (f->first && f->first->turn != c->turn)
+		return true;
+	return h->part == AWAIT || h->part == CHUNKED || h->partial;
 }
 
 static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
@@ -198,11 +221,12 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	struct http1 *st = f->state;
 	struct st_xchg *x;
 
-	st->overlaps = st->overlaps || (f->first && f->first->turn != c->turn);
+	st->overlaps = st->overlaps || is_overlap(f, c);
 	st->begun = true;
 	st->absorb = false;
 	if (st->unsure && stays_unsure(st, c->turn)) {
 		st_flow__lost(f, 1);
+		st->owed++;
 		return NULL;
 	}
 	x = st_flow__open(f, c);
@@ -311,15 +335,23 @@ static bool switches(struct st_xchg *x, const struct st_http1_head *head)
  * A response without a request: one of before the tracer came, one whose request was counted as
  * lost already, or one whose request was not seen (its head taken by splice, say): a loss.
  */
-static void stray_response(struct st_flow *f)
+static void stray_response(struct st_flow *f, const struct st_chunk *c)
 {
 	struct http1 *st = f->state;
 
 	st->probe_answered++;
-	if (st->absorb || st->unsure || !(st->begun || st_flow__is_whole(f)))
+	if (st->owed) {
+		st->owed--;
+		st_flow__stray(f);
+		return;
+	}
+	if (st->absorb || !(st->begun || st_flow__is_whole(f)))
 		st_flow__stray(f);
 	else
 		st_flow__lost(f, 1);
+	/* One of several: more that were not seen may be on their way. */
+	if (!st->absorb)
+		lose_order(f, st->overlaps || c->turn == st->answer_turn);
 	st->absorb = false;
 }
 
@@ -332,7 +364,8 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	if (head->status < 200 && head->status != 101)
 		return at; /* interim: the final one follows */
 	if (!x)
-		stray_response(f);
+		stray_response(f, c);
+	((struct http1 *)f->state)->answer_turn = c->turn;
 	h->x = x;
 	if (x) {
 		((struct http1 *)f->state)->paired = true;
@@ -484,6 +517,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	default:
 		if (h->hole)
 			on_hole(f, dir, c);
+		h->ended = h->endless && st_http1_chunks__ends(st_bytes(c->p, c->len));
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
@@ -498,7 +532,7 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 	struct half *h = half_of(f, dir);
 	enum hole hole;
 
-	if (h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND)
+	if (h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND || h->part == LOST)
 		return;
 	if (h->part == CHUNKED) {
 		lose_chunks(f, dir);
@@ -521,18 +555,23 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 }
 
 /* What was not seen is over. */
-static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
+static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, bool ended)
 {
 	struct half *h = half_of(f, dir);
 	bool hole = h->hole == HOLE;
 
+	if (h->endless && !ended) {
+		h->part = LOST;
+		return;
+	}
 	h->hole = NO_HOLE;
 	message_done(f, dir, NOT_KNOWN, time_ns);
 	if (hole && !is_req(f, dir))
 		finish_unseen(f, time_ns);
 }
 
-static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns, bool over)
+static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns,
+		     enum st_over over)
 {
 	struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
@@ -543,7 +582,7 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 	if (h->part == AWAIT && pos >= h->body_end)
 		message_done(f, dir, h->body_len, time_ns);
 	if (h->part == BLIND && over && pos >= h->body_start)
-		blind_over(f, dir, time_ns);
+		blind_over(f, dir, time_ns, over == ST_OVER_LAST || h->ended);
 	else if (h->part == UNTIL_EOF && pos > h->body_end)
 		h->body_end = pos;
 	h->end_ns = time_ns;
@@ -585,7 +624,7 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 		message_done(f, dir, h->body_end - h->body_start, h->end_ns);
 		break;
 	case BLIND:
-		blind_over(f, dir, h->end_ns);
+		blind_over(f, dir, h->end_ns, true);
 		break;
 	case AWAIT:
 	case CHUNKED:

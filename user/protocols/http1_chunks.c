@@ -7,9 +7,10 @@
 
 #include <errno.h>
 
-#define SIZE_LINE_MAX 4096u
-#define TRAILERS_MAX  65536u
-#define DIGITS_MAX    16 /* of a 64-bit size */
+#define SIZE_LINE_MAX	  4096u
+#define TRAILERS_MAX	  65536u
+#define TRAILER_LINES_MAX 64
+#define DIGITS_MAX	  16 /* of a 64-bit size */
 
 enum chunk_state {
 	SIZE = 0,   /* hexadecimal digits */
@@ -135,6 +136,49 @@ static const uint8_t *to_line_end(struct st_http1_chunks *c, struct st_bytes b)
 	else if (lf)
 		c->state = c->state == SIZE_EXT ? size_end(c) : TRAILER;
 	return next;
+}
+
+/* A line of a trailer section: a token and a colon. */
+static bool is_field(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *colon = memchr(p, ':', (size_t)(end - p));
+
+	if (!colon || colon == p)
+		return false;
+	for (; p < colon; p++)
+		if (*p <= ' ' || *p >= 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_zero_size(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *q = p;
+
+	while (q < end && *q == '0')
+		q++;
+	return q > p && (q == end || *q == ';' || *q == ' ');
+}
+
+bool st_http1_chunks__ends(struct st_bytes b)
+{
+	const uint8_t *end = b.end - 2, *line;
+
+	if (st_bytes_left(&b) < 5 || memcmp(b.end - 4, "\r\n\r\n", 4))
+		return false;
+	/* end: behind the CR LF of the line that is looked at next, from the last one up. */
+	for (int i = 0; i < TRAILER_LINES_MAX && end - b.p >= 3; i++) {
+		line = memrchr(b.p, '\n', (size_t)(end - b.p) - 1);
+		line = line ? line + 1 : b.p;
+		if (end[-2] != '\r')
+			return false;
+		if (is_zero_size(line, end - 2))
+			return true;
+		if (!is_field(line, end - 2))
+			return false;
+		end = line;
+	}
+	return false;
 }
 
 int64_t st_http1_chunks__feed(struct st_http1_chunks *c, struct st_bytes b, bool *done)

@@ -77,4 +77,10 @@ struct st_http1_chunks {
  */
 int64_t st_http1_chunks__feed(struct st_http1_chunks *c, struct st_bytes b, bool *done);
 
+/*
+ * Do these bytes, from anywhere in a chunked body, look like its end: the last chunk, trailers and
+ * an empty line? For bodies of which not all was seen; what a chunk holds may look so too.
+ */
+bool st_http1_chunks__ends(struct st_bytes b);
+
 #endif
