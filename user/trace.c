@@ -227,6 +227,17 @@ static bool may_hold(struct trace *t)
 	       st_rings__fill(st_tracer__rings(t->tracer)) < HOLD_PERCENT;
 }
 
+/* Of records; an output that is full and can write does so first. */
+static uint64_t room(struct trace *t)
+{
+	uint64_t n = st_outputs__room(st_pipeline__outputs(t->pipe));
+
+	if (n >= ROOM_MIN)
+		return n;
+	st_pipeline__tick(t->pipe, st_clock__mono_ns());
+	return st_outputs__room(st_pipeline__outputs(t->pipe));
+}
+
 /*
  * Reads what the outputs have room for. When they have none, the rings keep the records for a
  * while; a ring about to overflow is read all the same, since a span that is dropped behind it is
@@ -239,7 +250,7 @@ static uint64_t read_rings(struct trace *t)
 
 	t->held = false;
 	do {
-		max = st_outputs__room(st_pipeline__outputs(t->pipe));
+		max = room(t);
 		if (max < ROOM_MIN) {
 			t->held = may_hold(t);
 			if (t->held)

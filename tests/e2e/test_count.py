@@ -113,6 +113,19 @@ def test_balance_when_the_tracer_is_held(start_server, tracer):
     assert len(tap.spans()) == closing.spans
 
 
+def test_nothing_is_lost_at_the_end(start_server, tracer):
+    """Ended with full rings: what they hold is many times what the output buffers, and all of it is written."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "--ring-size", "16M", "-o", "json")
+    os.kill(tap.pid, signal.SIGSTOP)
+    assert load.Load(server.port, FORCED // 2).wait()["failed"] == 0
+    os.kill(tap.pid, signal.SIGINT)
+    os.kill(tap.pid, signal.SIGCONT)
+    closing = tap.stop()
+    assert (closing.requests, closing.spans, closing.lost) == (FORCED // 2, FORCED // 2, 0)
+    assert len(tap.spans()) == FORCED // 2
+
+
 def test_balance_with_small_rings(start_server, tracer):
     server = start_server("nginx")
     tap = tracer("-p", server.pid, "--ring-size", "64K", "-o", "json")

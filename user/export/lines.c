@@ -91,7 +91,12 @@ size_t st_lines__first_sz(const struct st_lines *l)
 
 uint64_t st_lines__due(const struct st_lines *l)
 {
-	return l->first_ns ? l->first_ns + ST_LINES_DELAY_NS : UINT64_MAX;
+	if (!l->first_ns)
+		return UINT64_MAX;
+	/* What comes at full speed does not wait for more. */
+	if (l->data.len - l->done >= ST_LINES_MAX_SZ / 4)
+		return l->first_ns;
+	return l->first_ns + ST_LINES_DELAY_NS;
 }
 
 static void reset(struct st_lines *l)
