@@ -280,6 +280,14 @@ static uint64_t look_for_overflow(struct trace *t, uint64_t now_ns, uint64_t eve
 	return st_overflow__run(t->overflow, t->pipe, t->who, t->tracer, now_ns, every_ns);
 }
 
+/* What is held back wakes nobody, so that it is looked at often. */
+static uint64_t nap(const struct trace *t, uint64_t records)
+{
+	if (t->held)
+		return NAP_FIRST_NS;
+	return records > BUSY_RECORDS ? NAP_BUSY_NS : t->nap_ns;
+}
+
 /* One round: read what is there, pass time on, then sleep as deep as the traffic allows. */
 static void round_once(struct trace *t)
 {
@@ -302,7 +310,7 @@ static void round_once(struct trace *t)
 		return;
 	if (t->empty_naps < EMPTY_NAPS) {
 		t->nap_ns = min_u64(NAP_NS, t->nap_ns * 2);
-		wait_until(t, min_u64(next, now_ns + (n > BUSY_RECORDS ? NAP_BUSY_NS : t->nap_ns)),
+		wait_until(t, min_u64(next, now_ns + nap(t, n)),
 			   t->held ? ST_SLEEP_NOT : ST_SLEEP_NAP);
 		return;
 	}

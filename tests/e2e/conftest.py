@@ -30,7 +30,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    _mark_undecided(items)
     for item in items:
         if {"tracer", "run"} & set(item.fixturenames):
             item.add_marker("traced")
@@ -204,24 +203,3 @@ def run(binary, kernel_before, tracer_pids):
             raise
         return popen.returncode, out, err
     return call
-
-
-# Tests with a clock, or of defects that are known and not yet mended: they run and are reported, and
-# do not decide. Each goes from here with its defect.
-UNDECIDED = {
-    "test_first_span_is_soon": "a clock: time to the first span belongs to the benches",
-    "test_idle_tracer_wakes": "a clock: how late a span appears belongs to the benches",
-    "test_both_sides_are_counted": "losses at full speed on both sides when the processors are shared",
-    "test_both_sides": "an answer and its FIN that cross processors may cost a client's span its status",
-    "test_server_alone": "the same of nginx, seen once",
-    "test_balance_when_the_tracer_is_held": "counted more than was lost once",
-    "test_requests_after_posts": "a head behind a late body was missed once",
-    "test_head_in_the_next_bodys_call": "a head that shares a call with a body's end is lost at times",
-}
-
-
-def _mark_undecided(items):
-    for item in items:
-        why = UNDECIDED.get(getattr(item, "originalname", item.name))
-        if why:
-            item.add_marker(pytest.mark.xfail(reason=why, strict=False))

@@ -2,6 +2,8 @@
 """At full speed, and under loss at each stage: spans + losses = requests, against the generator's own count."""
 
 import os
+import pathlib
+import re
 import signal
 import time
 
@@ -173,20 +175,22 @@ def test_balance_when_sampled(start_server, tracer):
     assert abs(len(tap.spans()) - FORCED // 10) < 6 * 43
 
 
+def _sleeps(pid):
+    """How often its threads went to sleep by themselves so far."""
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
+               for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"))
+
+
 def test_idle_tracer_wakes(start_server, tracer):
-    """After a second without an event, the first request's span is there within 10 ms of its end."""
+    """Without events it looks after its target once a second and does not poll; yet the next request's span comes by
+    itself. How soon is tests/bench/latency.sh's."""
     server = start_server("nginx")
     tap = tracer("-p", server.pid, "-o", "json", env={"OTEL_BSP_SCHEDULE_DELAY": "0"})
-    late_ns = []
-    for i in range(5):
-        with pytest.raises(TimeoutError):
-            wait_until(lambda: len(tap.spans()) > i, 1, "idle")
-        late_ns.append(_one_request_late_ns(server, tap, i + 1))
-    tap.stop()
-    assert min(late_ns) < 10_000_000, late_ns
-
-
-def _one_request_late_ns(server, tap, count):
-    load.Load(server.port, 1, 1).wait()
-    wait_until(lambda: len(tap.spans()) >= count, 5, "span")
-    return time.time_ns() - tap.spans()[-1].end_ns
+    for i in range(3):
+        load.Load(server.port, 1, 1).wait()
+        wait_until(lambda: len(tap.spans()) > i, 10, "the span")
+        time.sleep(0.5)     # the short naps behind it are over
+        before = _sleeps(tap.pid)
+        time.sleep(2)
+        assert _sleeps(tap.pid) - before < 20, "it polls"
+    assert tap.stop().spans == 3
