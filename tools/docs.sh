@@ -43,6 +43,19 @@ page_in_help() {
 	done
 }
 
+# Every variable that is read; of OTLP's, the ones for traces are told of by a sentence.
+variables() {
+	local name all
+	all=$(grep -ohE '"OTEL_[A-Z_]+"' user/env.c user/meta/*.c | tr -d '"' | sort -u)
+	[ "$(printf '%s\n' "$all" | wc -l)" -ge 20 ] || echo "user/env.c names too few variables"
+	for name in $(printf '%s\n' "$all" | grep -v '^OTEL_EXPORTER_OTLP_TRACES_[^E]'); do
+		grep -qw -- "$name" "$PAGE" || echo "$name is not in $PAGE"
+	done
+	grep -ohE '\bOTEL_[A-Z_]+[A-Z]\b' "$PAGE" | sort -u | while read -r name; do
+		grep -rq -- "$name" user || echo "$name of $PAGE is read nowhere"
+	done
+}
+
 formatted() {
 	if ! command -v man >/dev/null; then
 		echo "man is missing"
@@ -89,6 +102,7 @@ places() {
 result "options in the manual page" "$(help_in $PAGE)"
 result "options in the completion" "$(help_in $COMPLETION)"
 result "options of the manual page" "$(page_in_help)"
+result "variables in the manual page" "$(variables)"
 result "manual page and completion are sound" "$(formatted)"
 result "links" "$(links)"
 result "licences" "$(licences)"
