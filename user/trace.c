@@ -180,7 +180,7 @@ static void every_second(struct trace *t, uint64_t now_ns)
 	t->next_second_ns = now_ns + ST_NSEC_PER_SEC;
 	check_clock(t);
 	st_report__open(st_pipeline__core(t->pipe), now_ns, OPEN_AFTER_NS, true);
-	st_sweep__run(t->pipe, t->tracer, now_ns);
+	st_sweep__run(t->pipe, t->tracer, false);
 	if (st_who__all_gone(t->who)) {
 		st_info("the traced processes have ended");
 		t->stop = true;
@@ -342,7 +342,7 @@ static void finish(struct trace *t)
 	read_to_end(t);
 	look_for_overflow(t, st_clock__mono_ns(), 0);
 	st_tracer__detach(t->tracer);
-	st_sweep__run(t->pipe, t->tracer, 0);
+	st_sweep__run(t->pipe, t->tracer, true);
 	st_pipeline__end(t->pipe, st_clock__mono_ns());
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
 	st_outputs__flush(outputs, st_clock__mono_ns() + FLUSH_NS);

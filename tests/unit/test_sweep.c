@@ -64,12 +64,52 @@ static void test_just_made_stays(void **state)
 	assert_false(st_sweep__unix_is_gone(&s, ROUND, NOW));
 }
 
+enum { CNT = 4 };
+
+static void note(void *ctx, uint32_t i)
+{
+	((int *)ctx)[i]++;
+}
+
+static struct st_slot closed(uint64_t id)
+{
+	return (struct st_slot){.conn_id = id, .flags = ST_SLOT_CLOSED};
+}
+
+/* A connection that has just closed: its record lies in a ring, where it is found in time. */
+static void test_closed_waits_for_the_rings(void **state)
+{
+	struct st_slot slots[CNT] = {closed(1), {.conn_id = 2}, {0}, closed(4)};
+	uint64_t id[CNT] = {0};
+	struct st_sweep_marks m = {.id = id};
+	int told[CNT] = {0};
+
+	(void)state;
+	st_sweep__closed(slots, CNT, &m, 900, 1000, note, told);
+	assert_int_equal(m.cnt, 2);
+	/* Not all of before 1000 was read: a reader that is behind. */
+	st_sweep__closed(slots, CNT, &m, 950, 2000, note, told);
+	assert_int_equal(told[0] + told[1] + told[2] + told[3], 0);
+	/* One record came, and another connection has the slot and is closed again. */
+	slots[3] = closed(5);
+	st_sweep__closed(slots, CNT, &m, 2001, 3000, note, told);
+	assert_int_equal(told[0], 1);
+	assert_int_equal(told[1] + told[2] + told[3], 0);
+	assert_int_equal(m.cnt, 1);
+	slots[0].conn_id = 0;
+	st_sweep__closed(slots, CNT, &m, 3001, 4000, note, told);
+	assert_int_equal(told[3], 1);
+	assert_int_equal(told[0], 1);
+	assert_int_equal(m.cnt, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_sockets_go),
 		cmocka_unit_test(test_others_stay),
 		cmocka_unit_test(test_just_made_stays),
+		cmocka_unit_test(test_closed_waits_for_the_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct st_rings {
 	uint32_t cnt;
 	uint32_t mask;
 	size_t page;
+	uint64_t read_until;
 	struct ring ring[];
 };
 
@@ -190,6 +191,26 @@ uint32_t st_rings__fill(const struct st_rings *r)
 	return (uint32_t)(most * 100 / ((unsigned long)r->mask + 1));
 }
 
+uint64_t st_rings__read_until(const struct st_rings *r)
+{
+	return r->read_until;
+}
+
+/* Was everything handed over that is older than `until`? */
+static bool is_drained(struct st_rings *r, uint64_t until)
+{
+	const struct st_rec *rec;
+	uint32_t len;
+
+	for (uint32_t i = 0; i < r->cnt; i++) {
+		int rc = peek(r, &r->ring[i], &rec, &len);
+
+		if (rc < 0 || (rc && rec->time_ns <= until))
+			return false;
+	}
+	return true;
+}
+
 uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *ctx)
 {
 	/*
@@ -199,6 +220,7 @@ uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *c
 	uint64_t until = st_clock__mono_ns();
 	struct ring *only = NULL;
 	uint32_t busy = 0;
+	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < r->cnt; i++) {
 		struct ring *g = &r->ring[i];
@@ -209,8 +231,10 @@ uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *c
 			busy++;
 		}
 	}
-	if (!busy)
-		return 0;
-	return busy == 1 ? drain_one(r, only, until, max, fn, ctx)
-			 : drain_merged(r, until, max, fn, ctx);
+	if (busy)
+		n = busy == 1 ? drain_one(r, only, until, max, fn, ctx)
+			      : drain_merged(r, until, max, fn, ctx);
+	if (is_drained(r, until))
+		r->read_until = until;
+	return n;
 }

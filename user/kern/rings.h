@@ -31,6 +31,9 @@ typedef void (*st_rec_fn)(void *ctx, const struct st_rec *rec);
  */
 uint64_t st_rings__drain(struct st_rings *r, uint64_t max, st_rec_fn fn, void *ctx);
 
+/* All records older than this moment were handed over (CLOCK_MONOTONIC). */
+uint64_t st_rings__read_until(const struct st_rings *r);
+
 /* How full the fullest ring is, in percent. */
 uint32_t st_rings__fill(const struct st_rings *r);
 
