@@ -62,6 +62,7 @@ struct st_chunk {
 	const uint8_t *p;
 	uint32_t len;
 	uint64_t pos;	   /* stream position of p[0] */
+	uint64_t read_end; /* received: up to here the call took them; 0: not known */
 	uint64_t first_ns; /* when p[0] moved */
 	uint64_t time_ns;  /* when the last byte moved */
 	uint32_t tgid;	   /* who moved p[0] */
@@ -84,6 +85,13 @@ struct st_proto_ops {
 	uint32_t state_sz;
 	/* First bytes of a turn: 1 a request, 2 a response, 0 too few, -EPROTO not mine. */
 	int (*detect)(struct st_bytes first);
+	/*
+	 * May be NULL. A turn begins where this direction stood, nothing is missing in either, and
+	 * the other one has come to rec->opp_pos: does all that moved() and data() would do, with
+	 * the same result, and returns the position wanted next; or 0 when it is not the simple
+	 * case: then nothing has changed.
+	 */
+	uint64_t (*quick)(struct st_flow *f, const struct st_rec *rec);
 	/*
 	 * Bytes at the position that was wanted. Returns the position wanted next: chunk's own
 	 * when more bytes are needed to go on (they are kept and come again with more behind
@@ -110,6 +118,13 @@ struct st_proto_ops {
 	 * has too many. Slices may point into x and into static memory.
 	 */
 	void (*span)(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+	/*
+	 * May be NULL, both. learn: the span that was made of a closed exchange, as it is now, may
+	 * be kept; recall: fills all of a span but ids and times from a kept one, sets its tmpl and
+	 * returns true when one fits.
+	 */
+	bool (*recall)(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+	void (*learn)(struct st_xchg *x, const struct st_span *s, struct st_str fallback);
 	/* An exchange is about to be freed: gives back what priv holds. May be NULL. */
 	void (*release)(struct st_xchg *x);
 	/* The connection is about to be freed: gives back what state holds. May be NULL. */

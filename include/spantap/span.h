@@ -122,7 +122,8 @@ struct st_span {
 	const struct st_resource *resource;
 	const struct st_event *events;
 	const struct st_link *links;
-	struct st_attr attrs[ST_SPAN_ATTR_MAX];
+	const struct st_attr *attrs;	      /* attr_cnt; own, or a template's */
+	struct st_attr own[ST_SPAN_ATTR_MAX]; /* where st_span_attr() adds */
 };
 
 /* Room for one more attribute, or NULL when the span is full (then it is counted as dropped). */
@@ -134,7 +135,12 @@ static inline struct st_attr *st_span_attr(struct st_span *s, const struct st_ke
 		s->dropped_attr_cnt++;
 		return NULL;
 	}
-	a = &s->attrs[s->attr_cnt++];
+	if (s->attrs != s->own) {
+		if (s->attr_cnt)
+			memcpy(s->own, s->attrs, s->attr_cnt * sizeof(*s->attrs));
+		s->attrs = s->own;
+	}
+	a = &s->own[s->attr_cnt++];
 	a->key = key;
 	return a;
 }

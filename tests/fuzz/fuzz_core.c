@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Records of any kind, order and content, some of them malformed: nothing crashes, no span ends
- * before it begins, and requests = spans + lost + open after each of them.
+ * before it begins, and requests = spans + lost + open after each of them. The parser's quick way
+ * makes the same spans at the same time as the general one.
  *
  * Input: a header of 8 bytes a record (see take()), then its payload; texts of HTTP are at hand by
  * number, so that messages are found soon.
@@ -46,7 +47,9 @@ struct source {
 
 struct world {
 	struct st_core *core;
-	uint64_t spans;
+	struct st_core *slow; /* the same without st_proto_ops.quick */
+	uint64_t spans, slow_spans;
+	uint64_t sum, slow_sum; /* of hashes of the spans of each */
 	uint64_t now_ns;
 	uint64_t pos[SLOTS][2];
 	uint32_t turn[SLOTS];
@@ -63,6 +66,28 @@ static void text_is_readable(struct st_str s)
 		sink ^= (uint8_t)s.p[i];
 }
 
+static uint64_t hash(uint64_t h, const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ ((const uint8_t *)p)[i]) * 0x100000001b3ULL;
+	return h;
+}
+
+static uint64_t hash_span(const struct st_span *s)
+{
+	uint64_t h = hash(hash(1469598103934665603ULL, s->trace_id, 16), s->span_id, 8);
+
+	h = hash(hash(hash(h, &s->start_ns, 8), &s->end_ns, 8), s->name.p, s->name.len);
+	h = hash(hash(h, &s->kind, 1), &s->status, 1);
+	for (uint16_t i = 0; i < s->attr_cnt; i++) {
+		const struct st_attr *a = &s->attrs[i];
+
+		h = hash(h, a->key->name.p, a->key->name.len);
+		h = a->type == ST_V_STR ? hash(h, a->s.p, a->s.len) : hash(h, &a->i, 1);
+	}
+	return h;
+}
+
 static void on_span(void *ctx, const struct st_span *s)
 {
 	static const uint8_t zero[16];
@@ -77,6 +102,15 @@ static void on_span(void *ctx, const struct st_span *s)
 		if (s->attrs[i].type == ST_V_STR)
 			text_is_readable(s->attrs[i].s);
 	w->spans++;
+	w->sum += hash_span(s);
+}
+
+static void on_slow_span(void *ctx, const struct st_span *s)
+{
+	struct world *w = ctx;
+
+	w->slow_spans++;
+	w->slow_sum += hash_span(s);
 }
 
 static const struct st_resource *on_resource(void *ctx, uint32_t tgid, uint64_t now_ns)
@@ -104,12 +138,15 @@ static void on_open(void *ctx, const struct st_open_request *r)
 
 static void balance(const struct world *w)
 {
-	struct st_core_stats st;
+	struct st_core_stats st, slow;
 
 	st_core__stats(w->core, &st);
 	MUST(st.requests == st.spans + st.lost_requests + st.open);
 	MUST(st.spans == w->spans);
 	MUST(st.conns <= SLOTS);
+	st_core__stats(w->slow, &slow);
+	MUST(!memcmp(&st, &slow, sizeof(st)));
+	MUST(w->spans == w->slow_spans && w->sum == w->slow_sum);
 }
 
 static uint8_t byte(struct source *s)
@@ -117,7 +154,7 @@ static uint8_t byte(struct source *s)
 	return s->p < s->end ? *s->p++ : 0;
 }
 
-/* Positions go on from where they stood, jump, or stay. */
+/* Positions go on from where they stood, or jump. */
 static void place(struct world *w, struct st_rec *r, uint8_t how, uint8_t by)
 {
 	uint32_t s = r->slot % SLOTS;
@@ -162,7 +199,9 @@ static void payload(struct world *w, struct source *s, struct st_rec *r, uint8_t
 	if (r->kind == ST_REC_OPEN || r->kind == ST_REC_CONNECT || r->kind == ST_REC_OVERFLOW)
 		r->payload_sz = r->len = sizeof(struct st_open);
 	if (r->kind == ST_REC_DATA)
-		w->pos[r->slot % SLOTS][r->dir & 1] += len;
+		r->call_len += (uint32_t)len;
+	if (r->kind == ST_REC_DATA)
+		w->pos[r->slot % SLOTS][r->dir & 1] += r->call_len;
 }
 
 /* kind and direction, slot and connection, flags, place twice, state, payload twice */
@@ -185,26 +224,35 @@ static struct st_rec *take(struct world *w, struct source *s)
 	r->what = state & 7;
 	r->err = state >> 3;
 	r->tgid = r->tid = conn;
-	payload(w, s, r, which, n);
 	place(w, r, how, by);
+	payload(w, s, r, which, n);
 	if (flags & 0x80)
 		r->payload_sz = (uint16_t)(r->len / 2);
 	return r;
 }
 
-static struct st_core *new_core(struct world *w)
+static struct st_core *new_core(struct world *w, bool slow)
 {
 	struct st_core_config cfg = {
-		.ops = {.span = on_span, .resource = on_resource, .expect = on_expect},
+		.ops = {.span = slow ? on_slow_span : on_span,
+			.resource = on_resource,
+			.expect = on_expect},
 		.ctx = w,
 		.max_conns = SLOTS,
 		.max_xchgs = 64,
 		.max_names = 8,
 		.id_key = {7, 11},
 		.epoch_off_ns = 1700000000000000000LL,
+		.no_quick = slow,
 	};
 
 	return st_core__new(&cfg);
+}
+
+static void settle(struct world *w)
+{
+	st_core__settle(w->core);
+	st_core__settle(w->slow);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -215,22 +263,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&w, 0, sizeof(w) - sizeof(w.room));
 	w.now_ns = 1000000000ULL;
-	w.core = new_core(&w);
-	MUST(w.core);
+	w.core = new_core(&w, false);
+	w.slow = new_core(&w, true);
+	MUST(w.core && w.slow);
 	while (s.p < s.end) {
 		struct st_rec *r = take(&w, &s);
 		bool valid = r->dir <= ST_TX && r->len <= r->payload_sz;
 		int err = st_core__feed(w.core, r);
 
 		MUST(valid || err);
+		MUST(st_core__feed(w.slow, r) == err);
 		balance(&w);
 		if (++cnt % 8 == 0)
-			st_core__settle(w.core);
+			settle(&w);
 		if (cnt % 32 == 0)
 			st_core__each_open(w.core, w.now_ns, cnt & 32, on_open, NULL);
 	}
 	st_core__end(w.core, w.now_ns);
+	st_core__end(w.slow, w.now_ns);
 	balance(&w);
 	st_core__free(w.core);
+	st_core__free(w.slow);
 	return 0;
 }

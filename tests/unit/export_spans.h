@@ -248,9 +248,10 @@ static inline void gen_span(struct span_gen *g, struct st_span *s, const struct 
 	s->dropped_event_cnt = gen_dropped(g);
 	s->dropped_link_cnt = gen_dropped(g);
 	s->resource = r;
+	s->attrs = s->own;
 	s->attr_cnt = (uint16_t)gen_below(g, ST_SPAN_ATTR_MAX + 1);
 	for (uint16_t i = 0; i < s->attr_cnt; i++)
-		gen_attr(g, &s->attrs[i]);
+		gen_attr(g, &s->own[i]);
 	s->event_cnt = (uint16_t)(gen_below(g, 2) ? 0 : gen_below(g, 8));
 	for (uint16_t i = 0; i < s->event_cnt; i++)
 		gen_event(g, &g->events[i]);

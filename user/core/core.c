@@ -113,12 +113,34 @@ static void count_turns(struct st_conn *n, const struct st_rec *rec)
 	n->turn = rec->turn;
 }
 
+/* The next turn, begun where both directions stand: the parser may take it in one step. */
+static bool quick(struct st_conn *n, const struct st_rec *rec)
+{
+	struct st_stream *s = &n->stream[rec->dir], *o = &n->stream[rec->dir ^ 1];
+	uint64_t want;
+
+	if (!(rec->flags & ST_F_TURN) || rec->turn != n->turn + 1 || rec->pos != s->next ||
+	    rec->opp_pos > o->next || !n->flow.ops || !n->flow.ops->quick || n->headless ||
+	    !s->synced || !o->synced || s->kept.len || o->kept.len)
+		return false;
+	n->turn++;
+	n->await_end = 0;
+	want = n->flow.ops->quick(&n->flow, rec);
+	if (!want) {
+		n->turn--;
+		return false;
+	}
+	s->next = want;
+	n->last_dir = rec->dir;
+	return true;
+}
+
 static void on_data(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn *n = st_conn__get(c, rec);
 	enum st_dir dir = (enum st_dir)rec->dir;
 
-	if (!n || n->off)
+	if (!n || n->off || (!c->cfg.no_quick && quick(n, rec)))
 		return;
 	count_turns(n, rec);
 	n->last_dir = rec->dir;
@@ -335,6 +357,7 @@ static void describe_open(struct st_conn *n, struct st_xchg *x, struct st_open_r
 	struct st_str fallback;
 
 	s->attr_cnt = 0;
+	s->attrs = s->own;
 	n->flow.ops->span(x, s, &fallback);
 	path = st_span_find(s, ST_KEY(url_path));
 	if (!path)

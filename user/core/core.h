@@ -37,6 +37,7 @@ struct st_core_config {
 	uint32_t max_names;   /* span names a service; 0: 1,000 */
 	uint64_t id_key[2];   /* random, fixed for a recording: span and trace ids derive from it */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
+	bool no_quick;	      /* st_proto_ops.quick is left out: what tests compare it with */
 };
 
 /* Counts since the start. requests = spans + lost_requests + open. */

@@ -39,6 +39,7 @@ static void begin(struct st_core *c, uint32_t tgid, uint64_t start_ns, uint64_t 
 	struct st_span *s = &c->span;
 
 	memset(s, 0, offsetof(struct st_span, attrs));
+	s->attrs = s->own;
 	s->start_ns = start_ns + (uint64_t)c->cfg.epoch_off_ns;
 	s->end_ns = end_ns + (uint64_t)c->cfg.epoch_off_ns;
 	s->kind = role == ST_ROLE_CLIENT ? ST_KIND_CLIENT : ST_KIND_SERVER;
@@ -94,17 +95,14 @@ static void emit(struct st_core *c)
 	c->cfg.ops.span(c->cfg.ctx, &c->span);
 }
 
-void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x)
+/* All of the span but ids and times. Returns the name to use when the service has too many. */
+static struct st_str make(struct st_core *c, struct st_span *s, const struct st_proto_ops *ops,
+			  struct st_xchg *x)
 {
-	struct st_span *s = &c->span;
 	struct st_str fallback = {0};
 
-	begin(c, x->tgid, x->start_ns, x->end_ns, x->role);
-	set_ids(c, s, x->conn_id, x->turn, x->nth);
 	ops->span(x, s, &fallback);
 	add_peer(s, x->conn);
-	if (x->incomplete || x->error_type.len)
-		s->tmpl = 0;
 	if (x->incomplete) {
 		st_span_bool(s, ST_KEY(spantap_incomplete), true);
 		c->stats.incomplete++;
@@ -114,6 +112,20 @@ void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct s
 		if (!st_span_find(s, ST_KEY(error_type)))
 			st_span_str(s, ST_KEY(error_type), x->error_type);
 	}
+	if (ops->learn)
+		ops->learn(x, s, fallback);
+	return fallback;
+}
+
+void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x)
+{
+	struct st_span *s = &c->span;
+	struct st_str fallback = {0};
+
+	begin(c, x->tgid, x->start_ns, x->end_ns, x->role);
+	set_ids(c, s, x->conn_id, x->turn, x->nth);
+	if (!ops->recall || !ops->recall(x, s, &fallback))
+		fallback = make(c, s, ops, x);
 	limit_name(c, s, fallback);
 	emit(c);
 }

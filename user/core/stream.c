@@ -164,6 +164,12 @@ static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 	keep(n, s, c, used);
 }
 
+/* What is sent was only announced; later pieces of a call do not tell where it began. */
+static uint64_t call_end(const struct st_rec *rec)
+{
+	return rec->dir == ST_RX && !(rec->flags & ST_F_CONT) ? rec->pos + rec->call_len : 0;
+}
+
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec)
 {
 	struct st_stream *s = &n->stream[dir];
@@ -171,6 +177,7 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		.p = (const uint8_t *)(rec + 1),
 		.len = rec->len,
 		.pos = rec->pos,
+		.read_end = call_end(rec),
 		.first_ns = rec->time_ns,
 		.time_ns = rec->time_ns,
 		.tgid = rec->tgid,

@@ -1,58 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-#include "protocols/http1.h"
+#include "protocols/http1_state.h"
 
 #include <errno.h>
-
-enum part {
-	HEAD = 0, /* at the start of a message, or within its head */
-	AWAIT,	  /* in a body whose end is known */
-	CHUNKED,  /* in a chunked body, every byte seen so far */
-	BLIND,	  /* behind bytes that were not seen: until the other side speaks */
-	UNTIL_EOF,
-	OPAQUE, /* upgraded: not HTTP any more */
-	LOST,	/* requests, behind a chunked body whose end nobody saw: for good */
-};
-
-/* What a stretch of bytes that were not seen may hold besides the body under way. */
-enum hole {
-	NO_HOLE = 0,
-	SHORT_HOLE, /* too little for a message, as long as nothing follows */
-	HOLE,	    /* messages */
-};
-
-struct half {
-	uint8_t part; /* enum part */
-	uint8_t hole; /* enum hole; AWAIT: behind the body */
-	bool partial; /* HEAD: a head has begun */
-	bool endless; /* BLIND: in a request's chunked body, whose end has to be seen */
-	bool ended;   /* and was, if these were its last bytes */
-	uint64_t body_start;
-	uint64_t body_end; /* AWAIT; UNTIL_EOF: as far as it is known to have come */
-	uint64_t end_ns;   /* UNTIL_EOF, BLIND: when the last byte known moved */
-	uint64_t body_len; /* AWAIT: without a chunked coding's framing; NOT_KNOWN */
-	struct st_xchg *x;
-	struct st_http1_chunks chunks;
-	struct st_http1_kept *last; /* head of its last message */
-};
-
-struct http1 {
-	struct half half[2];  /* by enum st_dir */
-	uint32_t last_turn;   /* numbers the requests of a turn */
-	uint32_t answer_turn; /* of the last final answer */
-	bool known;	      /* request direction */
-	bool absorb;	      /* the next response's request was counted as lost */
-	bool begun;	      /* a request was seen */
-	bool paired;   /* a response was seen to answer a request: the directions are right */
-	bool overlaps; /* a request turn began before all requests of earlier ones were answered */
-	bool unsure;   /* bytes of such a connection were lost: nothing tells what answers what */
-	uint8_t even;  /* unsure: turns in a row with as many answers as requests */
-	uint32_t probe_turn; /* the last of them */
-	uint32_t probe_asked, probe_answered;
-	uint32_t owed; /* answers still to come to requests that were seen and counted as lost */
-};
-
-/* Of a body whose framing was not seen. */
-#define NOT_KNOWN UINT64_MAX
 
 static struct st_http1_capture capture;
 static const struct st_key *capture_keys[ST_HTTP1_CAPTURE_MAX];
@@ -69,16 +18,6 @@ const struct st_http1_capture *st_http1__captured(const struct st_key *const **k
 {
 	*keys = capture_keys;
 	return &capture;
-}
-
-static bool is_req(const struct st_flow *f, enum st_dir dir)
-{
-	return (uint8_t)dir == f->dir_req;
-}
-
-static struct half *half_of(struct st_flow *f, enum st_dir dir)
-{
-	return &((struct http1 *)f->state)->half[dir];
 }
 
 static void forget(struct st_flow *f, const struct st_xchg *x)
@@ -270,7 +209,7 @@ static uint64_t await(struct st_flow *f, enum st_dir dir, uint64_t end, uint64_t
 	 * What was received has moved; what is being sent was only announced. A request's end
 	 * decides nothing, so that it need not be awaited.
 	 */
-	if ((dir == ST_RX || is_req(f, dir)) && end <= c->pos + c->len)
+	if (((dir == ST_RX || is_req(f, dir)) && end <= c->pos + c->len) || end == c->read_end)
 		message_done(f, dir, body_len, c->time_ns);
 	else
 		st_flow__expect(f, dir, end);
@@ -674,6 +613,7 @@ const struct st_proto_ops st_proto_http1 = {
 	.id = 1,
 	.state_sz = sizeof(struct http1),
 	.detect = detect,
+	.quick = st_http1__quick,
 	.data = on_data,
 	.gap = on_gap,
 	.moved = on_moved,
@@ -682,6 +622,8 @@ const struct st_proto_ops st_proto_http1 = {
 	.lost = on_lost,
 	.closed = on_closed,
 	.span = st_http1__span,
+	.recall = st_http1__recall,
+	.learn = st_http1__learn,
 	.release = release,
 	.drop = drop,
 };

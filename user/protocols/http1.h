@@ -32,8 +32,10 @@ static inline struct st_http1_xchg *st_http1_of(struct st_xchg *x)
 	return (struct st_http1_xchg *)x->priv;
 }
 
-/* Name and attributes; http1_span.c. */
+/* Name and attributes, see st_proto_ops; http1_span.c. */
 void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+bool st_http1__recall(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
+void st_http1__learn(struct st_xchg *x, const struct st_span *s, struct st_str fallback);
 
 /* What --capture asked for; http1.c. */
 const struct st_http1_capture *st_http1__captured(const struct st_key *const **keys);

@@ -53,6 +53,18 @@ static void move(struct st_str *s, const uint8_t *from, char *to)
 		s->p = to + ((const uint8_t *)s->p - from);
 }
 
+/* RFC 9112 6.3 without its exceptions: a length, or (requests) none and no body. */
+static bool is_plain(const struct st_http1_head *h)
+{
+	if (h->flags & ~(ST_H1_HAS_LENGTH | ST_H1_CLOSE | ST_H1_KEEP_ALIVE) ||
+	    h->content_length > INT64_MAX)
+		return false;
+	if (h->is_response)
+		return h->flags & ST_H1_HAS_LENGTH && h->status >= 200 && h->status != 204 &&
+		       h->status != 304;
+	return !st_str_eq(h->method, ST_STR("HEAD")) && !st_str_eq(h->method, ST_STR("CONNECT"));
+}
+
 struct st_http1_kept *st_http1_kept__new(const uint8_t *p, uint32_t len,
 					 const struct st_http1_head *head)
 {
@@ -69,6 +81,8 @@ struct st_http1_kept *st_http1_kept__new(const uint8_t *p, uint32_t len,
 		k->tmpl->id = 0;
 	memcpy(k->bytes, p, len);
 	k->head = *head;
+	k->plain = is_plain(head);
+	k->body_len = head->flags & ST_H1_HAS_LENGTH ? head->content_length : 0;
 	move(&k->head.method, p, k->bytes);
 	move(&k->head.target, p, k->bytes);
 	move(&k->head.host, p, k->bytes);
@@ -159,7 +173,7 @@ bool st_http1_kept__recall(const struct st_http1_kept *k, uint64_t response, uin
 	s->name = t->name;
 	s->status = t->status;
 	s->attr_cnt = t->attr_cnt;
-	memcpy(s->attrs, t->attrs, t->attr_cnt * sizeof(t->attrs[0]));
+	s->attrs = t->attrs;
 	*fallback = t->fallback;
 	return true;
 }

@@ -33,10 +33,12 @@ struct st_http1_tmpl {
 
 struct st_http1_kept {
 	uint32_t refs;
-	uint32_t len;		    /* bytes of the head */
-	uint32_t room;		    /* capacity of bytes */
-	uint32_t hits;		    /* times that the same bytes came again */
-	uint64_t serial;	    /* never the same for two heads */
+	uint32_t len;	   /* bytes of the head */
+	uint32_t room;	   /* capacity of bytes */
+	uint32_t hits;	   /* times that the same bytes came again */
+	uint64_t serial;   /* never the same for two heads */
+	uint64_t body_len; /* plain: of its body */
+	bool plain;	   /* its message ends with a known length, and it changes nothing else */
 	struct st_http1_head head;  /* its slices lie in bytes */
 	struct st_http1_tmpl *tmpl; /* owned; NULL: none yet */
 	struct st_http1_kept *next; /* free ones */

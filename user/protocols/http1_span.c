@@ -229,10 +229,10 @@ static void add_captured(const struct st_http1_head *h, struct st_span *s)
 		}
 }
 
-static void build(struct st_xchg *x, const struct st_http1_head *head, struct st_span *s,
-		  struct st_str *fallback)
+void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
 {
 	const struct st_http1_xchg *h = st_http1_of(x);
+	const struct st_http1_head *head = &h->req->head;
 	struct target t = split_target(head);
 	struct st_str query = t.query.len ? redact_query(t.query) : (struct st_str){0};
 
@@ -264,14 +264,24 @@ static void build(struct st_xchg *x, const struct st_http1_head *head, struct st
 	add_captured(head, s);
 }
 
-void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
+/* Is it one that its two heads and its bodies' sizes tell all of? */
+static bool is_whole(const struct st_xchg *x, const struct st_http1_xchg *h)
+{
+	return h->again && h->resp_body_known && !x->error_type.len && !x->incomplete;
+}
+
+bool st_http1__recall(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
 {
 	const struct st_http1_xchg *h = st_http1_of(x);
-	bool whole = h->again && h->resp_body_known && !x->error_type.len;
 
-	if (whole && st_http1_kept__recall(h->req, h->resp, h->req_body, h->resp_body, s, fallback))
-		return;
-	build(x, &h->req->head, s, fallback);
-	if (whole)
-		st_http1_kept__learn(h->req, h->resp, h->req_body, h->resp_body, s, *fallback);
+	return is_whole(x, h) &&
+	       st_http1_kept__recall(h->req, h->resp, h->req_body, h->resp_body, s, fallback);
+}
+
+void st_http1__learn(struct st_xchg *x, const struct st_span *s, struct st_str fallback)
+{
+	const struct st_http1_xchg *h = st_http1_of(x);
+
+	if (is_whole(x, h))
+		st_http1_kept__learn(h->req, h->resp, h->req_body, h->resp_body, s, fallback);
 }
