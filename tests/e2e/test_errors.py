@@ -28,13 +28,11 @@ def _the_error(tap, kind, one, timeout_s=10):
     return span
 
 
-@pytest.mark.parametrize("how", ["closed", "reset"])
-@pytest.mark.parametrize("server_name", ["go", "python", "node"])
+@pytest.mark.parametrize("server_name, how", [("go", "closed"), ("node", "closed"), ("go", "reset"), ("node", "reset"),
+                                              ("python", "reset")])
 def test_client_leaves(server_name, how, fresh_server, tracer):
-    """In the middle of an answer. Python's server does not notice a mere end of the client's bytes, and what it
-    goes on to send is answered by a reset: its span ends then, or with the reset at once."""
-    if (server_name, how) == ("python", "closed"):
-        pytest.skip("a client that has only ended its own direction may still read (RFC 9293, 3.6)")
+    """In the middle of an answer. A client that has only ended its own direction may still read (RFC 9293, 3.6), and
+    Python's server does not notice it."""
     server = fresh_server(server_name)
     tap = tracer("-p", server.pid, "-o", "json")
     one = path("slow")

@@ -112,6 +112,18 @@ static bool refuse_prog(struct st_plan *p, const char *prog, const char *why)
 	return any;
 }
 
+static void say_unserved(const struct st_plan *p, enum st_need need)
+{
+	const char *name = st_need__name(need);
+
+	if (p->forced < 0)
+		st_error("%s: no hook of this kernel serves it; 'spantap check' says why", name);
+	else
+		st_error("--rung %s: %s: %s; leave it out for the best that works here",
+			 st_rung__name((enum st_rung)p->forced), name,
+			 p->need[need].why[p->forced]);
+}
+
 static int choose(struct st_plan *p)
 {
 	for (int n = 0; n < ST_NEED_CNT; n++) {
@@ -119,8 +131,7 @@ static int choose(struct st_plan *p)
 			continue;
 		p->choice[n] = next_choice(p, n);
 		if (p->choice[n] < 0 && !st_need__optional((enum st_need)n)) {
-			st_error("%s: no hook of this kernel serves it; 'spantap check' says why",
-				 st_need__name((enum st_need)n));
+			say_unserved(p, (enum st_need)n);
 			return -ENOTSUP;
 		}
 	}
