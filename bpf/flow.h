@@ -25,14 +25,24 @@ static __always_inline bool st_is_unix_stream(struct sock *sk)
 	       ST_READ(sk, sk_type) == ST_SOCK_STREAM;
 }
 
+/* Of a socket that is one of TCP; the cast costs nothing where the kernel has it. */
+static __always_inline struct tcp_sock *st_tcp(struct sock *sk)
+{
+#if defined(ST_CAST)
+	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+#elif !defined(ST_PROBE)
+	return bpf_skc_to_tcp_sock(sk);
+#else
+	return NULL;
+#endif
+}
+
 static __always_inline __u32 st_write_seq(struct sock *sk)
 {
-#ifndef ST_PROBE
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = st_tcp(sk);
 
 	if (tp)
 		return tp->write_seq;
-#endif
 	return BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 }
 
@@ -44,8 +54,7 @@ static __always_inline __u32 st_copied_seq(struct sock *sk, __u32 *write_seq)
 {
 	__u32 copied, next;
 	__u8 shut;
-#ifndef ST_PROBE
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = st_tcp(sk);
 
 	if (tp) {
 		*write_seq = tp->write_seq;
@@ -55,7 +64,6 @@ static __always_inline __u32 st_copied_seq(struct sock *sk, __u32 *write_seq)
 		next = tp->rcv_nxt;
 		return copied - (copied == next);
 	}
-#endif
 	*write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	next = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
@@ -127,7 +135,8 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0);
 		st_capture(c, s, which);
-		if (c->off < c->bytes && s->mode == ST_MODE_HEAD)
+		if (c->off < c->bytes && s->mode == ST_MODE_HEAD &&
+		    c->bytes != s->dir[c->dir & 1].plain_len)
 			st_capture_end(c, &s->dir[c->dir & 1], which);
 	}
 	if (!c->now)
@@ -136,14 +145,12 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 }
 
 static __always_inline struct st_call *st_call_new(__u32 which, const struct st_conn *conn,
-						   __u8 dir)
+						   __u8 dir, __u64 tgid_tid)
 {
 	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
-	__u64 tgid_tid;
 
 	if (!c)
 		return NULL;
-	tgid_tid = bpf_get_current_pid_tgid();
 	c->tgid = tgid_tid >> 32;
 	c->tid = (__u32)tgid_tid;
 	c->slot = conn->slot;
@@ -168,9 +175,9 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 	struct st_conn conn;
 	struct st_slot *s;
 	struct st_call *c;
-	__u64 pos;
+	__u64 pos, id = bpf_get_current_pid_tgid();
 
-	if (!st_current_wanted() || !st_conn_get(sk, &conn, true))
+	if (!st_proc_wanted(id >> 32) || !st_conn_get(sk, &conn, true))
 		return NULL;
 	*slot = s = conn.s;
 	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
@@ -183,7 +190,7 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 	d->pos = pos;
 	if (unreadable && s->last_dir == ST_TX + 1)
 		goto out;
-	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX);
+	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX, id);
 	if (!c)
 		return NULL;
 	c->pos = pos;
@@ -258,7 +265,7 @@ static __always_inline void st_send_end(struct sock *sk)
 
 /* Bytes were received, or (not TCP) sent: the buffer is the system call's. */
 static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp,
-				     bool readable)
+				     bool readable, __u64 id)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -279,7 +286,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 		end = st_pos_extend(d->pos, st_copied_seq(sk, &sent));
 		s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, sent);
 	}
-	c = st_call_new(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT, &conn, dir);
+	c = st_call_new(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT, &conn, dir, id);
 	if (!c)
 		return;
 	c->bytes = bytes;
@@ -319,23 +326,27 @@ static __always_inline void st_ask_one(__u32 i)
 
 static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp)
 {
+	__u64 id;
 	bool tcp;
 
 	if (ret <= 0 || (flags & (ST_MSG_PEEK | ST_MSG_ERRQUEUE | ST_MSG_OOB)))
 		return;
-	if (!st_current_wanted())
+	id = bpf_get_current_pid_tgid();
+	if (!st_proc_wanted(id >> 32))
 		return;
 	tcp = st_is_tcp(sk);
 	if (tcp ? !want_tcp : !st_is_unix_stream(sk))
 		return;
 	/* MSG_TRUNC on TCP throws the bytes away (tcp(7)). */
-	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)));
+	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)), id);
 }
 
 static __always_inline void st_unix_sent(struct sock *sk, int ret)
 {
-	if (ret > 0 && st_current_wanted())
-		st_moved(sk, ret, ST_TX, false, true);
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (ret > 0 && st_proc_wanted(id >> 32))
+		st_moved(sk, ret, ST_TX, false, true, id);
 }
 
 #endif

@@ -28,6 +28,25 @@ struct iov_iter___mid {
 
 #define ST_OLD_ITER_IOVEC 4 /* enum iter_type before 5.14 (8cd54c1c8480) */
 
+/* The i-th of a call's buffers; they are described in kernel or in user memory. */
+static __always_inline bool st_iovec_at(__u64 base, __u32 kernel, __u32 i, struct iovec *v)
+{
+	void *at = (void *)(base + i * sizeof(*v));
+
+#ifdef ST_CAST
+	if (kernel) {
+		const struct iovec *one =
+			bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct iovec));
+
+		v->iov_base = one->iov_base;
+		v->iov_len = one->iov_len;
+		return true;
+	}
+#endif
+	return !(kernel ? bpf_probe_read_kernel(v, sizeof(*v), at)
+			: bpf_probe_read_user(v, sizeof(*v), at));
+}
+
 static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 nr, __u32 kernel,
 					  __u64 skip)
 {
@@ -44,17 +63,7 @@ static __always_inline void st_src_iovecs(struct st_src *src, __u64 iov, __u64 n
 		src->skip = skip;
 		return;
 	}
-#ifdef ST_CAST
-	if (kernel) {
-		const struct iovec *one =
-			bpf_rdonly_cast((void *)iov, bpf_core_type_id_kernel(struct iovec));
-
-		v.iov_base = one->iov_base;
-		v.iov_len = one->iov_len;
-	} else
-#endif
-		if (kernel ? bpf_probe_read_kernel(&v, sizeof(v), (void *)iov)
-			   : bpf_probe_read_user(&v, sizeof(v), (void *)iov))
+	if (!st_iovec_at(iov, kernel, 0, &v))
 		return;
 	src->base = (__u64)v.iov_base + skip;
 	src->len = v.iov_len > skip ? v.iov_len - skip : 0;
@@ -200,12 +209,7 @@ static __always_inline bool st_src_at(const struct st_src *src, __u64 off, __u64
 	}
 	off += src->skip;
 	for (__u32 i = 0; i < ST_SEGS_MAX; i++) {
-		void *at = (void *)(src->base + i * sizeof(v));
-
-		if (i >= src->segs)
-			return false;
-		if (src->kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
-				: bpf_probe_read_user(&v, sizeof(v), at))
+		if (i >= src->segs || !st_iovec_at(src->base, src->kernel, i, &v))
 			return false;
 		if (off < v.iov_len) {
 			*addr = (__u64)v.iov_base + off;

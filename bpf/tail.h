@@ -24,10 +24,8 @@ static __noinline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
 	if (!c->src.segs)
 		return;
 	if (c->src.segs > 1) {
-		void *at = (void *)(c->src.base + (c->src.segs - 1) * sizeof(v));
-
-		if (c->dir == ST_RX || (c->src.kernel ? bpf_probe_read_kernel(&v, sizeof(v), at)
-						      : bpf_probe_read_user(&v, sizeof(v), at)))
+		if (c->dir == ST_RX ||
+		    !st_iovec_at(c->src.base, c->src.kernel, c->src.segs - 1, &v))
 			return;
 		addr = (__u64)v.iov_base;
 		len = v.iov_len;

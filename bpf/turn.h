@@ -191,6 +191,29 @@ static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, s
 	r->time_ns = bpf_ktime_get_ns();
 }
 
+/*
+ * Copies n of the call's bytes, at most cap; how many, 0 when they cannot be read. Where the
+ * last head was short and this one ends at the same place, what lies far behind it is left out.
+ */
+static __always_inline __u64 st_copy(const struct st_slot *s, const struct st_slot_dir *d, __u8 *p,
+				     __u64 addr, __u64 n, const __u32 cap)
+{
+	const __u32 few = 320; /* heads of most answers, and some of what follows */
+	__u32 hint = d->head_hint, at = (hint - 4) & (ST_PAYLOAD_M - 1);
+
+	if (cap != ST_PAYLOAD_M || n <= few || s->mode != ST_MODE_HEAD || at > few - 12)
+		return bpf_probe_read_user(p, n, (void *)addr) ? 0 : n;
+	if (bpf_probe_read_user(p, few, (void *)addr))
+		return 0;
+	if (*(const __u32 *)(p + at) == ST_CRLFCRLF)
+		return few;
+	n -= few;
+	barrier_var(n);
+	if (n > cap - few || bpf_probe_read_user(p + few, n, (void *)(addr + few)))
+		return few;
+	return few + n;
+}
+
 /* Copies one chunk of the call into one record of a fixed size. */
 static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 addr, __u64 len,
 				    const __u32 cap)
@@ -215,10 +238,9 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	barrier_var(n);
 	if (n > cap)
 		n = cap;
-	if (n && bpf_probe_read_user(p, n, (void *)addr)) {
+	if (n && !(n = st_copy(s, &s->dir[c->dir & 1], p, addr, n, cap))) {
 		flags |= ST_F_UNREADABLE;
 		cur.cpu->counter[ST_C_UNREADABLE]++;
-		n = 0;
 	}
 	r->len = n;
 	if (!c->off) {
@@ -352,8 +374,10 @@ static __noinline void st_capture_end(struct st_call *c, struct st_slot_dir *d, 
 {
 	d->tail = 0;
 	st_keep_tail(c, d);
+	d->plain_len = d->tail && !st_is_last_chunk(d->tail) ? c->bytes : 0;
 	if (!st_ends_like_head(d))
 		return;
+	d->plain_len = 0;
 	if (c->bytes - c->off > ST_BEHIND_BODY)
 		c->off = c->bytes - ST_BEHIND_BODY;
 	st_next_chunk(c, which);

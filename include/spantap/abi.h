@@ -139,6 +139,9 @@ struct st_slot_dir {
 	__u64 tail;	  /* the last eight bytes that this turn's last readable call moved */
 	__u32 head_len;	  /* bytes of this turn's head(s) copied so far */
 	__u32 head_hint;  /* length of the last head whose end was searched for */
+	__u32 plain_len;  /* bytes of the last turn's call that was copied in part and ended neither
+			   * in a last chunk nor like a head; 0: there was none */
+	__u32 pad;
 };
 
 struct st_slot {
@@ -272,6 +275,6 @@ enum st_proc_state {
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 104, "recordings keep this layout");
 _Static_assert(sizeof(struct st_slot_dir) == 48, "two per slot");
-_Static_assert(sizeof(struct st_slot) == 152, "slot");
+_Static_assert(sizeof(struct st_slot) == 168, "slot");
 
 #endif

@@ -146,10 +146,21 @@ static void data_fill(struct sim_call *c, struct st_rec *r)
 	r->lost = c->s->lost;
 }
 
+/* How many bytes are copied: few where the head ends at the same place as the last one. */
+static uint32_t copied(const struct sim_call *c, const uint8_t *from, uint32_t n, uint32_t cap)
+{
+	uint32_t at = (c->s->dir[c->dir].head_hint - 4) & (ST_PAYLOAD_M - 1);
+
+	if (cap != ST_PAYLOAD_M || n <= 320 || c->s->mode != ST_MODE_HEAD || at > 308 ||
+	    memcmp(from + at, "\r\n\r\n", 4))
+		return n;
+	return 320;
+}
+
 static bool chunk(struct sim_call *c, const uint8_t *from, size_t len, uint32_t cap)
 {
 	struct st_rec *r = sim__reserve(c->k, c->k->sim, ST_REC_DATA, cap);
-	uint32_t n = len > cap ? cap : (uint32_t)len;
+	uint32_t n = copied(c, from, len > cap ? cap : (uint32_t)len, cap);
 	uint8_t *p;
 
 	if (!r)
@@ -292,8 +303,10 @@ static void capture_end(struct sim_call *c, struct st_slot_dir *d)
 {
 	d->tail = 0;
 	keep_tail(c, d);
+	d->plain_len = d->tail && !is_last_chunk(d->tail) ? c->bytes : 0;
 	if (!ends_like_head(d))
 		return;
+	d->plain_len = 0;
 	if (c->bytes - c->off > ST_PAYLOAD_L)
 		c->off = c->bytes - ST_PAYLOAD_L;
 	next_chunk(c);
@@ -401,7 +414,8 @@ static void call_run(struct sim_call *c)
 		if (!(c->s->flags & ST_SLOT_OPENED))
 			sim__open_send(c->k, c->s, ST_REC_OPEN, 0);
 		capture_call(c);
-		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD)
+		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD &&
+		    c->bytes != c->s->dir[c->dir].plain_len)
 			capture_end(c, &c->s->dir[c->dir]);
 	}
 	if (!c->now)
