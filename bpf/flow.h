@@ -314,12 +314,19 @@ static __always_inline void st_ask_one(__u32 i)
 {
 	struct st_slot *s = st_slot_at(i);
 	struct tcp_sock *tp;
+	__u32 seq;
 	__u64 end;
 
 	if (!s || !s->conn_id || !s->tcp || (s->flags & ST_SLOT_CLOSED))
 		return;
+#ifdef ST_CAST
+	tp = bpf_rdonly_cast((void *)s->sock, bpf_core_type_id_kernel(struct tcp_sock));
+	seq = tp->write_seq;
+#else
 	tp = (struct tcp_sock *)s->sock;
-	end = st_pos_extend(s->dir[ST_TX].pos, BPF_CORE_READ(tp, write_seq));
+	seq = BPF_CORE_READ(tp, write_seq);
+#endif
+	end = st_pos_extend(s->dir[ST_TX].pos, seq);
 	if (!(s->flags & ST_SLOT_CLOSED) && end > s->dir[ST_TX].pos)
 		s->dir[ST_TX].pos = end;
 }

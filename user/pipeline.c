@@ -99,7 +99,7 @@ static void tell_end(struct st_pipeline *p, const struct watch *w, const struct 
 	if (p->told_cnt == TOLD_MAX)
 		return; /* the next turn's record tells as well */
 	p->told[p->told_cnt++] = (struct st_rec){
-		.time_ns = st_clock__mono_ns(),
+		.time_ns = time_ns,
 		.conn_id = w->conn_id,
 		.pos = pos < w->end ? pos : w->end,
 		.last_ns = time_ns,

@@ -310,8 +310,6 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 		((struct http1 *)f->state)->paired = true;
 		x->answered = true;
 		st_http1_of(x)->status = head->status;
-		st_http1_of(x)->resp = h->last->serial;
-		st_http1_of(x)->again = h->last->hits && st_http1_of(x)->req->hits;
 	}
 	if (switches(x, head)) {
 		message_done(f, dir, 0, c->time_ns);

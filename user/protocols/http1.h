@@ -16,8 +16,6 @@ void st_http1__capture(const struct st_http1_capture *cap, const struct st_key *
 /* What an exchange keeps of its messages (in st_xchg.priv). */
 struct st_http1_xchg {
 	struct st_http1_kept *req; /* a reference; NULL when memory ran out */
-	uint64_t resp;		   /* serial of the response's head */
-	bool again;		   /* both heads were the connection's last ones as well */
 	uint64_t req_body;
 	uint64_t resp_body;
 	uint16_t status; /* 0: none yet */

@@ -17,8 +17,6 @@ static struct {
 	uint32_t cnt;
 } free_list[ROOMS];
 
-static uint64_t last_serial;
-
 /* The smallest of them that holds len bytes; ROOMS: none. */
 static uint32_t room_class(uint32_t len)
 {
@@ -75,7 +73,6 @@ struct st_http1_kept *st_http1_kept__new(const uint8_t *p, uint32_t len,
 	k->refs = 1;
 	k->len = len;
 	k->hits = 0;
-	k->serial = ++last_serial;
 	k->next = NULL;
 	if (k->tmpl)
 		k->tmpl->id = 0;
@@ -142,7 +139,7 @@ static bool fill(struct st_http1_kept *k, struct st_http1_tmpl *t, const struct 
 	return true;
 }
 
-void st_http1_kept__learn(struct st_http1_kept *k, uint64_t response, uint64_t req_body,
+void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			  uint64_t resp_body, const struct st_span *s, struct st_str fallback)
 {
 	static uint64_t last_id;
@@ -154,19 +151,19 @@ void st_http1_kept__learn(struct st_http1_kept *k, uint64_t response, uint64_t r
 	if (!k->tmpl)
 		return;
 	k->tmpl->id = 0;
-	k->tmpl->response = response;
+	k->tmpl->http_status = status;
 	k->tmpl->req_body = req_body;
 	k->tmpl->resp_body = resp_body;
 	if (fill(k, k->tmpl, s, fallback))
 		k->tmpl->id = ++last_id;
 }
 
-bool st_http1_kept__recall(const struct st_http1_kept *k, uint64_t response, uint64_t req_body,
+bool st_http1_kept__recall(const struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			   uint64_t resp_body, struct st_span *s, struct st_str *fallback)
 {
 	const struct st_http1_tmpl *t = k->tmpl;
 
-	if (!t || !t->id || t->response != response || t->req_body != req_body ||
+	if (!t || !t->id || t->http_status != status || t->req_body != req_body ||
 	    t->resp_body != resp_body)
 		return false;
 	s->tmpl = t->id;

@@ -13,17 +13,14 @@
 #define ST_HTTP1_TMPL_ATTRS 24
 #define ST_HTTP1_TMPL_TEXT  768
 
-/*
- * What a span looks like that this request's head and that response's head made, ids and times
- * aside.
- */
+/* A span of this request's head and of a response with that status and size, ids and times aside. */
 struct st_http1_tmpl {
-	uint64_t id;	   /* st_span.tmpl */
-	uint64_t response; /* serial of the response's head */
+	uint64_t id; /* st_span.tmpl */
 	uint64_t req_body;
 	uint64_t resp_body;
+	uint16_t http_status;
 	uint16_t attr_cnt;
-	uint8_t status;
+	uint8_t status; /* enum st_status */
 	struct st_str name;
 	struct st_str fallback;
 	struct st_attr attrs[ST_HTTP1_TMPL_ATTRS];
@@ -36,7 +33,6 @@ struct st_http1_kept {
 	uint32_t len;	   /* bytes of the head */
 	uint32_t room;	   /* capacity of bytes */
 	uint32_t hits;	   /* times that the same bytes came again */
-	uint64_t serial;   /* never the same for two heads */
 	uint64_t body_len; /* plain: of its body */
 	bool plain;	   /* its message ends with a known length, and it changes nothing else */
 	struct st_http1_head head;  /* its slices lie in bytes */
@@ -67,14 +63,14 @@ static inline struct st_http1_kept *st_http1_kept__ref(struct st_http1_kept *k)
 void st_http1_kept__unref(struct st_http1_kept *k);
 
 /*
- * Keeps a finished span as the template of this pair of heads; spans that do not fit are not
+ * Keeps a finished span as the template of this request's head; spans that do not fit are not
  * kept. Slices into the request's head stay, others are copied.
  */
-void st_http1_kept__learn(struct st_http1_kept *k, uint64_t response, uint64_t req_body,
+void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			  uint64_t resp_body, const struct st_span *s, struct st_str fallback);
 
 /* Fills the span from the template if it fits; false when there is none. */
-bool st_http1_kept__recall(const struct st_http1_kept *k, uint64_t response, uint64_t req_body,
+bool st_http1_kept__recall(const struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			   uint64_t resp_body, struct st_span *s, struct st_str *fallback);
 
 #endif

@@ -81,8 +81,6 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 	st->answer_turn = rec->turn;
 	x->answered = true;
 	hx->status = head->head.status;
-	hx->resp = head->serial;
-	hx->again = hx->req->hits;
 	h->x = x;
 	/* What was received has moved; what is being sent was only announced. */
 	if (rec->dir == ST_RX && rec->call_len == len) {

@@ -264,10 +264,10 @@ void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallbac
 	add_captured(head, s);
 }
 
-/* Is it one that its two heads and its bodies' sizes tell all of? */
+/* Is it one that the request's head, the status and the bodies' sizes tell all of? */
 static bool is_whole(const struct st_xchg *x, const struct st_http1_xchg *h)
 {
-	return h->again && h->resp_body_known && !x->error_type.len && !x->incomplete;
+	return h->req->hits && h->resp_body_known && !x->error_type.len && !x->incomplete;
 }
 
 bool st_http1__recall(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
@@ -275,7 +275,7 @@ bool st_http1__recall(struct st_xchg *x, struct st_span *s, struct st_str *fallb
 	const struct st_http1_xchg *h = st_http1_of(x);
 
 	return is_whole(x, h) &&
-	       st_http1_kept__recall(h->req, h->resp, h->req_body, h->resp_body, s, fallback);
+	       st_http1_kept__recall(h->req, h->status, h->req_body, h->resp_body, s, fallback);
 }
 
 void st_http1__learn(struct st_xchg *x, const struct st_span *s, struct st_str fallback)
@@ -283,5 +283,5 @@ void st_http1__learn(struct st_xchg *x, const struct st_span *s, struct st_str f
 	const struct st_http1_xchg *h = st_http1_of(x);
 
 	if (is_whole(x, h))
-		st_http1_kept__learn(h->req, h->resp, h->req_body, h->resp_body, s, fallback);
+		st_http1_kept__learn(h->req, h->status, h->req_body, h->resp_body, s, fallback);
 }
