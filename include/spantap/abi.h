@@ -274,7 +274,7 @@ enum st_proc_state {
 
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 104, "recordings keep this layout");
-_Static_assert(sizeof(struct st_slot_dir) == 48, "two per slot");
+_Static_assert(sizeof(struct st_slot_dir) == 56, "two per slot");
 _Static_assert(sizeof(struct st_slot) == 168, "slot");
 
 #endif

@@ -303,7 +303,7 @@ static void capture_end(struct sim_call *c, struct st_slot_dir *d)
 {
 	d->tail = 0;
 	keep_tail(c, d);
-	d->plain_len = d->tail && !is_last_chunk(d->tail) ? c->bytes : 0;
+	d->plain_len = d->tail && !tail_ends_chunks(d->tail) ? c->bytes : 0;
 	if (!ends_like_head(d))
 		return;
 	d->plain_len = 0;
