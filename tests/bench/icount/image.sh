@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Makes the guest's file system, one initramfs: busybox, the load generator, the
-# sink, nginx, bpftool and the tracer's files with the libraries that they need.
+# sink, the server, bpftool and the tracer's files with the libraries that they need.
 #
 # usage: image.sh OUT_DIR [TRACER_FILE]...       prints the image's path
+# environment: SERVER, nginx (the default) or lighttpd
 
 . "$(dirname "$0")/../../vm/lib.sh"
 HERE=$ST_ROOT/tests/bench/icount
+SERVER=${SERVER:-nginx}
 OUT=${1:?usage: image.sh OUT_DIR [TRACER_FILE]...}
 shift
 
@@ -31,17 +33,17 @@ etc_files() {
 	echo 'root:x:0:' >"$IMG/etc/group"
 	echo '127.0.0.1 localhost bench' >"$IMG/etc/hosts"
 	echo 'hosts: files' >"$IMG/etc/nsswitch.conf"
-	cp "$HERE/nginx.conf" "$IMG/etc/nginx/"
+	cp "$HERE/$SERVER.conf" "$IMG/etc/$SERVER/"
 	head -c 1024 /dev/zero | tr '\0' x >"$IMG/srv/hello.txt"
 }
 
 fill() {
 	local file
-	mkdir -p "$IMG"/{bin,sbin,usr/bin,usr/sbin,etc/nginx,proc,sys,dev,tmp,run,srv,root,t} \
-		"$IMG"/var/{log,lib}/nginx || return
+	mkdir -p "$IMG"/{bin,sbin,usr/bin,usr/sbin,"etc/$SERVER",proc,sys,dev,tmp,run,srv,root,t} \
+		"$IMG"/var/{log,lib}/"$SERVER" || return
 	cp "$(command -v busybox)" "$IMG/bin/busybox" && cp "$HERE/init" "$IMG/init" &&
 		chmod 755 "$IMG/init" && etc_files || return
-	add "$OUT/load" /bin && add "$OUT/sink" /bin && add "$(command -v nginx)" /usr/sbin || return
+	add "$OUT/load" /bin && add "$OUT/sink" /bin && add "$(command -v "$SERVER")" /usr/sbin || return
 	# Without it the maps' memory is not told, all else is.
 	file=$(command -v bpftool) && { add "$file" /usr/sbin || return; }
 	for file in "$@"; do
@@ -50,7 +52,7 @@ fill() {
 }
 
 PATH=$PATH:/usr/sbin:/sbin
-for tool in busybox:busybox-static nginx:nginx-light cpio:cpio; do
+for tool in busybox:busybox-static "$SERVER:${SERVER/nginx/nginx-light}" cpio:cpio; do
 	st_need "${tool%:*}" "${tool#*:}"
 done
 mkdir -p "$OUT"

@@ -11,6 +11,7 @@
 #   --paced N         requests per paced run (3000; 0: none)
 #   --pace-us US      time between their starts (1250: 800 a second)
 #   --conns N         connections, used in turn (1)
+#   --server NAME     nginx (the default) or lighttpd
 #   --runs N          runs of each kind; medians are taken (3)
 #   --log             print what the tracer wrote
 #   --check           exit 1 when a budget of budgets.txt is exceeded or a span lost
@@ -28,6 +29,7 @@ N=20000
 PACED=3000
 PACE=1250
 CONNS=1
+SERVER=nginx
 RUNS=3
 LOG=
 CHECK=
@@ -45,6 +47,7 @@ parse() {
 		--paced) PACED=$2; shift ;;
 		--pace-us) PACE=$2; shift ;;
 		--conns) CONNS=$2; shift ;;
+		--server) SERVER=$2; shift ;;
 		--runs) RUNS=$2; shift ;;
 		--log) LOG=1 ;;
 		--check) CHECK=1 ;;
@@ -76,7 +79,7 @@ tracer_file() {
 # The job reaches the guest as a second archive after the image.
 job_image() {
 	mkdir -p "$TMP/image/job"
-	printf '%s\n' "N=$N" "PACED=$PACED" "PACE=$PACE" "CONNS=$CONNS" "RUNS=$RUNS" WARM=2000 \
+	printf '%s\n' "N=$N" "PACED=$PACED" "PACE=$PACE" "CONNS=$CONNS" "RUNS=$RUNS" "SERVER=$SERVER" WARM=2000 \
 		SETTLE=3 DRAIN=7 >"$TMP/image/job/settings"
 	printf '%s' "$CMD" >"$TMP/image/job/cmd"
 	{ cat "$1" && cd "$TMP/image" && find job | cpio -o -H newc --quiet; } >"$TMP/initrd"
@@ -130,12 +133,13 @@ st_vm_lock
 TMP=$(mktemp -dt spantap-icount.XXXXXX) || exit 1
 trap finish EXIT
 trap 'exit 143' INT TERM HUP
+export SERVER
 IMAGE=$("$HERE/image.sh" "$BUILD" "${FILES[@]}") || exit $?
 job_image "$IMAGE" || exit 1
 FAILED=0
 for kernel in "${KERNELS[@]}"; do
 	run_kernel "$kernel" || FAILED=1
 done
-awk -v cmd="$CMD" -v conns="$CONNS" -v check="$CHECK" \
+awk -v cmd="$CMD" -v server="$SERVER" -v conns="$CONNS" -v check="$CHECK" \
 	-f "$HERE/summary.awk" "$HERE/budgets.txt" "$TMP/lines" || FAILED=1
 exit $FAILED

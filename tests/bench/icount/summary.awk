@@ -104,8 +104,8 @@ FNR == NR {
 END {
 	for (i = 1; i <= kernel_cnt; i++) {
 		k = order[i]
-		printf "\n%s, nginx 1 KiB, %d connection%s, %s; instructions per request, medians\n", k,
-			conns, conns == 1 ? "" : "s", cmd == "" ? "no tracer" : cmd
+		printf "\n%s, %s 1 KiB, %d connection%s, %s; instructions per request, medians\n", k,
+			server, conns, conns == 1 ? "" : "s", cmd == "" ? "no tracer" : cmd
 		untraced(k, "BASE", "untraced, saturated")
 		untraced(k, "BASEPACED", "untraced, paced")
 		traced(k, "TRACED", "BASE", "saturated", budget[k, "added"], budget[k, "saturated"])
