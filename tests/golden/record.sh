@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # record.sh [EXPRESSION]: runs the end-to-end tests (those that pytest's -k EXPRESSION chooses) and keeps what each
-# tracer recorded as a golden case, e2e-TEST.rec.gz. Recordings that are large or hold a path of this host are left
+# tracer recorded as a golden case, e2e/TEST.rec.gz. Recordings that are large or hold a path of this host are left
 # out. Needs root: it runs in namespaces of its own, where the host has another name, id and place for the sources.
 # Afterwards: run.sh --update, and a look at what the spans say.
 set -eu
@@ -24,12 +24,12 @@ inside() {
 keep() {
 	local rec name
 	for rec in "$TMP"/rec/*.rec; do
-		name=e2e-$(basename "$rec" .rec | tr -c 'A-Za-z0-9\n' -)
+		name=$(basename "$rec" .rec | tr -c 'A-Za-z0-9\n' -)
 		gzip -n -9 <"$rec" >"$TMP/packed"
 		[ "$(stat -c %s "$TMP/packed")" -le $LIMIT_SZ ] || continue
 		! grep -aq "$ROOT" "$rec" || continue
 		"$ROOT/build/spantap" replay "$rec" -o json 2>/dev/null | grep -q spanId || continue
-		cp "$TMP/packed" "$HERE/$name.rec.gz"
+		cp "$TMP/packed" "$HERE/e2e/$name.rec.gz"
 		echo "$name"
 	done
 }
@@ -42,7 +42,7 @@ if [ "${1:-}" = --inside ]; then
 fi
 TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
-mkdir "$TMP/rec"
+mkdir -p "$TMP/rec" "$HERE/e2e"
 chmod 755 "$TMP"
 unshare --mount --uts "$0" --inside "$TMP" "$@"
 keep

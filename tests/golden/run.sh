@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Replays each recording, NAME.rec.gz, twice: both must give the same bytes, and those of NAME.json.gz
-# (but for spantap's own version). Broken recordings must say where. No root needed.
+# Replays each recording, NAME.rec.gz (in e2e/ those of end-to-end tests, made by record.sh), twice: both must give the
+# same bytes, and those of NAME.json.gz (but for spantap's own version). Broken recordings must say where. No root
+# needed.
 #
 # run.sh            one line a check, then `N passed, N failed, N skipped`
 # run.sh --update   writes what the replays give now: look at the difference before it is committed
@@ -72,7 +73,7 @@ broken() {
 }
 
 if [ "${1:-}" = --update ]; then
-	for rec in *.rec.gz; do
+	for rec in *.rec.gz e2e/*.rec.gz; do
 		name=${rec%.rec.gz}
 		same "$name" && gzip -n -9 <"$TMP/1" >"$name.json.gz" && echo "$name: $(wc -l <"$TMP/1") spans"
 	done
@@ -83,7 +84,7 @@ if [ ! -x "$SPANTAP" ]; then
 	echo "ok golden # SKIP $SPANTAP is not built"
 	skipped=1
 else
-	for rec in *.rec.gz; do
+	for rec in *.rec.gz e2e/*.rec.gz; do
 		check "${rec%.rec.gz}"
 	done
 	gzip -dc node.rec.gz >"$TMP/whole"
