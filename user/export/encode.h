@@ -12,7 +12,6 @@
 
 struct st_batch;
 struct st_enc;
-struct st_otlp_tmpls;
 
 /*
  * A key as the format writes it, made once per key. `pad` has its first bytes, for a copy of
@@ -29,6 +28,7 @@ struct st_piece {
 
 struct st_format {
 	const char *content_type;
+	uint32_t tmpl_sz; /* bytes that are kept of a span's template (tmpl.h), a multiple of 8 */
 	/* All but join append and return false when the buffer is full or memory ran out. */
 	bool (*key)(struct st_buf *b, struct st_str name);
 	/* st_piece.fast_end for a piece of that length; NULL: 0. */
@@ -48,7 +48,7 @@ struct st_enc {
 	struct st_piece keys[ST_KEY_MAX]; /* first: a key's index then is its offset */
 	const struct st_format *format;
 	struct st_limits lim;
-	struct st_otlp_tmpls *tmpls; /* otlp_tmpl.h; NULL until the first is kept */
+	uint8_t *tmpls; /* tmpl.h; NULL until the first is kept */
 };
 
 void st_enc__init(struct st_enc *enc, const struct st_format *f, const struct st_limits *lim);

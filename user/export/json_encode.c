@@ -6,6 +6,7 @@
  */
 #include "export/batch.h"
 #include "export/json_write.h"
+#include "export/tmpl.h"
 
 static void put_key(struct st_buf *b, struct st_enc *enc, const struct st_key *key)
 {
@@ -163,12 +164,23 @@ static void put_status(struct st_buf *b, const struct st_span *s)
 	st_buf__putc(b, '}');
 }
 
-static void put_head(struct st_buf *b, const struct st_span *s)
+/* Text of a span that its template's kept text stands between. */
+#define OPEN	 "{\"traceId\":"
+#define SPAN_ID	 ",\"spanId\":"
+#define END_TIME ",\"endTimeUnixNano\":"
+#define TMPL_SZ	 1536u
+
+static void put_ids(struct st_buf *b, const struct st_span *s)
 {
-	st_json__lit(b, "{\"traceId\":");
+	st_json__lit(b, OPEN);
 	st_json__hex(b, s->trace_id, 16);
-	st_json__lit(b, ",\"spanId\":");
+	st_json__lit(b, SPAN_ID);
 	st_json__hex(b, s->span_id, 8);
+}
+
+/* From the ids to the times. */
+static void put_mid(struct st_buf *b, const struct st_span *s)
+{
 	put_text(b, ",\"traceState\":", s->trace_state);
 	if (s->has_parent) {
 		st_json__lit(b, ",\"parentSpanId\":");
@@ -177,16 +189,19 @@ static void put_head(struct st_buf *b, const struct st_span *s)
 	put_text(b, ",\"name\":", s->name);
 	put_count(b, ",\"kind\":", s->kind);
 	st_json__lit(b, ",\"startTimeUnixNano\":");
+}
+
+static void put_times(struct st_buf *b, const struct st_span *s)
+{
 	put_time(b, s->start_ns);
-	st_json__lit(b, ",\"endTimeUnixNano\":");
+	st_json__lit(b, END_TIME);
 	put_time(b, s->end_ns);
 }
 
-static bool json_span(struct st_enc *enc, struct st_buf *b, const struct st_span *s)
+static void put_tail(struct st_buf *b, struct st_enc *enc, const struct st_span *s)
 {
 	uint32_t cnt = st_min_u32(s->attr_cnt, enc->lim.attr_cnt);
 
-	put_head(b, s);
 	put_attr_list(b, enc, s->attrs, cnt);
 	put_count(b, ",\"droppedAttributesCount\":", s->dropped_attr_cnt + (s->attr_cnt - cnt));
 	put_events(b, enc, s);
@@ -194,6 +209,28 @@ static bool json_span(struct st_enc *enc, struct st_buf *b, const struct st_span
 	put_status(b, s);
 	put_count(b, ",\"flags\":", s->flags);
 	st_buf__putc(b, '}');
+}
+
+static bool json_span(struct st_enc *enc, struct st_buf *b, const struct st_span *s)
+{
+	const struct st_tmpl *t = st_tmpl__find(enc, s);
+	size_t mid, times, tail;
+
+	put_ids(b, s);
+	mid = b->len;
+	if (t)
+		st_buf__put(b, t->bytes, t->mid);
+	else
+		put_mid(b, s);
+	times = b->len;
+	put_times(b, s);
+	tail = b->len;
+	if (t)
+		st_buf__put(b, t->bytes + t->mid, t->tail);
+	else
+		put_tail(b, enc, s);
+	if (!t && !b->failed)
+		st_tmpl__keep(enc, s, b->p + mid, times - mid, b->p + tail, b->len - tail);
 	return !b->failed;
 }
 
@@ -245,6 +282,7 @@ static bool json_join(const struct st_batch *bt, struct st_buf *body)
 
 const struct st_format st_format_json = {
 	.content_type = "application/json",
+	.tmpl_sz = TMPL_SZ,
 	.key = json_key,
 	.span = json_span,
 	.resource = json_resource,

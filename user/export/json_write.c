@@ -98,13 +98,21 @@ void st_json__str(struct st_buf *b, struct st_str s, uint32_t max_chars)
 	st_buf__putc(b, '"');
 }
 
+/* 00 to 99: two digits a division. */
+#define ROW(t) t "0" t "1" t "2" t "3" t "4" t "5" t "6" t "7" t "8" t "9"
+static const char pairs[] =
+	ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6") ROW("7") ROW("8") ROW("9");
+
 void st_json__uint(struct st_buf *b, uint64_t v)
 {
 	char digits[20], *p = digits + sizeof(digits);
 
-	do
-		*--p = (char)('0' + v % 10);
-	while (v /= 10);
+	for (; v >= 100; v /= 100)
+		memcpy(p -= 2, pairs + v % 100 * 2, 2);
+	if (v >= 10)
+		memcpy(p -= 2, pairs + v * 2, 2);
+	else
+		*--p = (char)('0' + v);
 	st_buf__put(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 

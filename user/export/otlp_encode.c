@@ -5,8 +5,8 @@
  * those that protobuf-c packs (tests/unit/test_export_otlp.c), at a twentieth of its cost.
  */
 #include "export/otlp_encode.h"
-#include "export/otlp_tmpl.h"
 #include "export/pb.h"
+#include "export/tmpl.h"
 #include "export/utf8.h"
 
 #define likely(x)	  __builtin_expect(!!(x), 1)
@@ -476,19 +476,37 @@ static always_inline bool has_rest(const struct st_span *s, uint32_t attr_cnt)
 		s->link_cnt | s->status | s->status_message.len | (s->attr_cnt - attr_cnt)) != 0;
 }
 
+#define TMPL_SZ	 720u
+/* Bytes of fields 1 and 2 (trace_id, span_id), and of 7 and 8 (the times). */
+#define IDS_SZ	 (2 + 16 + 2 + 8)
+#define TIMES_SZ (2 * 9)
+
+static uint8_t *put_tmpl(uint8_t *p, const struct st_tmpl *t, const struct st_span *s)
+{
+	*p++ = ST_PB_TAG(2, ST_PB_LEN);
+	p = st_pb_varint(p, IDS_SZ + TIMES_SZ + t->mid + (size_t)t->tail);
+	p = st_pb_bytes(p, ST_PB_TAG(1, ST_PB_LEN), s->trace_id, 16);
+	p = st_pb_bytes(p, ST_PB_TAG(2, ST_PB_LEN), s->span_id, 8);
+	memcpy(p, t->bytes, t->mid);
+	p = st_pb_fixed64(p + t->mid, ST_PB_TAG(7, ST_PB_I64), s->start_ns);
+	p = st_pb_fixed64(p, ST_PB_TAG(8, ST_PB_I64), s->end_ns);
+	memcpy(p, t->bytes + t->mid, t->tail);
+	return p + t->tail;
+}
+
 /* A span with its tag and length in ScopeSpans; 128 to 16,383 bytes need no moving. */
 static bool otlp_span(struct st_enc *enc, struct st_buf *b, const struct st_span *s)
 {
 	uint32_t cnt = st_min_u32(s->attr_cnt, enc->lim.attr_cnt);
 	struct out o = out_begin(b);
+	const struct st_tmpl *t;
 	size_t at, head;
-	uint8_t *p;
 
-	if (!out_room(&o, 128 + ST_OTLP_TMPL_SZ + str_room(s->name) + str_room(s->trace_state)))
+	if (!out_room(&o, 128 + TMPL_SZ + str_room(s->name) + str_room(s->trace_state)))
 		return false;
-	p = st_otlp_tmpl__write(enc, o.p, s);
-	if (p) {
-		o.p = p;
+	t = st_tmpl__find(enc, s);
+	if (t) {
+		o.p = put_tmpl(o.p, t, s);
 		out_end(&o);
 		return true;
 	}
@@ -500,8 +518,9 @@ static bool otlp_span(struct st_enc *enc, struct st_buf *b, const struct st_span
 	    (has_rest(s, cnt) && !put_rest(&o, enc, s, cnt)))
 		return false;
 	o.p = put_flags(o.p, 16 << 3 | ST_PB_I32, s->flags);
-	if (s->tmpl)
-		st_otlp_tmpl__keep(enc, s, b->p + at + 2, (size_t)(o.p - b->p) - at - 2, head);
+	if (s->tmpl && s->start_ns && s->end_ns)
+		st_tmpl__keep(enc, s, b->p + at + 2 + IDS_SZ, head - IDS_SZ - TIMES_SZ,
+			      b->p + at + 2 + head, (size_t)(o.p - b->p) - at - 2 - head);
 	out_close(&o, at, 2);
 	out_end(&o);
 	return true;
@@ -537,6 +556,7 @@ static bool otlp_resource(struct st_enc *enc, struct st_buf *b, const struct st_
 
 const struct st_format st_format_otlp = {
 	.content_type = "application/x-protobuf",
+	.tmpl_sz = TMPL_SZ,
 	.key = otlp_key,
 	.fast_end = otlp_fast_end,
 	.span = otlp_span,
