@@ -164,12 +164,58 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
 }
 
 /*
+ * splice(2) out of a socket shows at no hook but the kprobes': that bytes were taken is seen when
+ * the next ones are spliced in. They were a turn, of which nothing can be read.
+ */
+static __noinline bool st_spliced_away(struct sock *sk, struct st_slot *s, __u32 slot)
+{
+	struct st_conn conn = {.s = s, .slot = slot};
+	struct st_sysargs a;
+	struct st_call *c;
+	__u32 sent = 0;
+	__u64 end;
+
+	st_sysargs_of(st_task_regs(), &a);
+	if (a.nr != ST_NR_SPLICE)
+		return false;
+	end = st_pos_extend(s->dir[ST_RX].pos, st_copied_seq(sk, &sent));
+	c = st_call_new(ST_SCRATCH_RECV, &conn, ST_RX, bpf_get_current_pid_tgid());
+	if (!c || end <= s->dir[ST_RX].pos)
+		return false;
+	st_count(ST_C_NO_PAYLOAD, 1);
+	st_turn(s, ST_RX);
+	c->turn = 1;
+	c->pos = s->dir[ST_RX].pos;
+	c->bytes = end - c->pos;
+	c->flags = ST_F_TURN | ST_F_UNREADABLE;
+	if (!(s->flags & ST_SLOT_OPENED))
+		st_open_send(s, slot, ST_REC_OPEN, 0);
+	if (!st_chunk_s(ST_SCRATCH_RECV, 0, 0) && s->lost < 255)
+		s->lost++;
+	s->dir[ST_RX].time_ns = bpf_ktime_get_ns();
+	st_accepted(s, slot, ST_RX, end);
+	return true;
+}
+
+/* Have bytes been received that no hook showed? */
+static __always_inline bool st_received_unseen(struct sock *sk, const struct st_slot *s)
+{
+#ifndef ST_PROBE
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp)
+		return tp->copied_seq != (__u32)s->dir[ST_RX].pos;
+#endif
+	return BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) != (__u32)s->dir[ST_RX].pos;
+}
+
+/*
  * A send begins, or goes on with its next fragment (or with the rest of what was not accepted):
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
- * Returns its call when its bytes are wanted; else it is done.
+ * Returns its call when its bytes are wanted; else it is done. spliced: splice(2) may have called.
  */
 static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left, bool unreadable,
-						     struct st_slot **slot)
+						     bool spliced, struct st_slot **slot)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -188,7 +234,8 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 		goto out;
 	d->call_end = pos + left;
 	d->pos = pos;
-	if (unreadable && s->last_dir == ST_TX + 1)
+	if (unreadable && s->last_dir == ST_TX + 1 &&
+	    !(spliced && st_received_unseen(sk, s) && st_spliced_away(sk, s, conn.slot)))
 		goto out;
 	c = st_call_new(ST_SCRATCH_SEND, &conn, ST_TX, id);
 	if (!c)
@@ -217,7 +264,7 @@ static __always_inline void st_send_run(struct st_call *c, struct st_slot *s)
 static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, st_iter_is_kernel(&msg->msg_iter), &s);
+	struct st_call *c = st_send_enter(sk, left, st_iter_is_kernel(&msg->msg_iter), true, &s);
 
 	if (!c)
 		return;
@@ -229,7 +276,7 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, !src->segs, &s);
+	struct st_call *c = st_send_enter(sk, left, !src->segs, false, &s);
 
 	if (!c)
 		return;
@@ -241,7 +288,7 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 static __always_inline void st_sendpage_begin(struct sock *sk, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, true, &s);
+	struct st_call *c = st_send_enter(sk, left, true, true, &s);
 
 	if (c)
 		st_send_run(c, s);
@@ -263,9 +310,26 @@ static __always_inline void st_send_end(struct sock *sk)
 	st_accepted(s, conn.slot, ST_TX, st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk)));
 }
 
-/* Bytes were received, or (not TCP) sent: the buffer is the system call's. */
+/*
+ * The buffer is none that the system call's arguments name: io_uring's, a 32-bit caller's, the
+ * kernel's own. iter: the address of the iterator that has passed it, 0 where the hook has none.
+ */
+#define ST_NOWHERE 1 /* for iter: do not look for it */
+
+static __noinline int st_src_elsewhere(struct st_call *c, struct sock *sk, __u64 iter)
+{
+	if (iter)
+		st_src_behind(&c->src, (struct iov_iter *)iter, c->bytes, c->bytes);
+	else if (!st_src_only_message(&c->src, sk))
+		st_uring_find(&c->src, sk, c->dir, c->bytes);
+	if (!c->src.segs)
+		st_count(ST_C_NO_PAYLOAD, 1);
+	return 0;
+}
+
+/* Bytes were received, or (not TCP) sent: the buffer is the system call's, as a rule. */
 static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp,
-				     bool readable, __u64 id)
+				     bool readable, __u64 id, __u64 iter)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -295,7 +359,9 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	if (st_look_needed(c, s)) {
 		if (readable)
 			st_src_syscall(&c->src, sk);
-		if (!c->src.segs)
+		if (!c->src.segs && readable && iter != ST_NOWHERE)
+			st_src_elsewhere(c, sk, iter);
+		else if (!c->src.segs)
 			st_count(ST_C_NO_PAYLOAD, 1);
 	}
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
@@ -331,7 +397,8 @@ static __always_inline void st_ask_one(__u32 i)
 		s->dir[ST_TX].pos = end;
 }
 
-static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp)
+static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp,
+					__u64 iter)
 {
 	__u64 id;
 	bool tcp;
@@ -345,15 +412,15 @@ static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, boo
 	if (tcp ? !want_tcp : !st_is_unix_stream(sk))
 		return;
 	/* MSG_TRUNC on TCP throws the bytes away (tcp(7)). */
-	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)), id);
+	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)), id, iter);
 }
 
-static __always_inline void st_unix_sent(struct sock *sk, int ret)
+static __always_inline void st_unix_sent(struct sock *sk, int ret, __u64 iter)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
 	if (ret > 0 && st_proc_wanted(id >> 32))
-		st_moved(sk, ret, ST_TX, false, true, id);
+		st_moved(sk, ret, ST_TX, false, true, id, iter);
 }
 
 #endif

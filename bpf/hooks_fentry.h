@@ -41,7 +41,7 @@ SEC("?fexit/tcp_recvmsg")
 int BPF_PROG(fx_recv6, struct sock *sk, struct msghdr *msg, size_t len, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
-	st_recv_end(sk, ret, flags, true);
+	st_recv_end(sk, ret, flags, true, (__u64)&msg->msg_iter);
 	return 0;
 }
 
@@ -49,28 +49,28 @@ SEC("?fexit/tcp_recvmsg")
 int BPF_PROG(fx_recv5, struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len,
 	     int ret)
 {
-	st_recv_end(sk, ret, flags, true);
+	st_recv_end(sk, ret, flags, true, (__u64)&msg->msg_iter);
 	return 0;
 }
 
 SEC("?fexit/tcp_recvmsg")
 int BPF_PROG(fx_recv4, struct sock *sk, struct msghdr *msg, size_t len, int flags, int ret)
 {
-	st_recv_end(sk, ret, flags, true);
+	st_recv_end(sk, ret, flags, true, (__u64)&msg->msg_iter);
 	return 0;
 }
 
 SEC("?fexit/unix_stream_sendmsg")
 int BPF_PROG(fx_unix_send, struct socket *sock, struct msghdr *msg, size_t len, int ret)
 {
-	st_unix_sent(ST_READ(sock, sk), ret);
+	st_unix_sent(ST_READ(sock, sk), ret, (__u64)&msg->msg_iter);
 	return 0;
 }
 
 SEC("?fexit/unix_stream_recvmsg")
 int BPF_PROG(fx_unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	st_recv_end(ST_READ(sock, sk), ret, flags, false);
+	st_recv_end(ST_READ(sock, sk), ret, flags, false, (__u64)&msg->msg_iter);
 	return 0;
 }
 

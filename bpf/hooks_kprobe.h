@@ -36,7 +36,7 @@ int BPF_KPROBE(kp_release, struct sock *sk)
 SEC("?kprobe/tcp_cleanup_rbuf")
 int BPF_KPROBE(kp_recv, struct sock *sk, int copied)
 {
-	st_recv_end(sk, copied, 0, true);
+	st_recv_end(sk, copied, 0, true, 0);
 	return 0;
 }
 #endif

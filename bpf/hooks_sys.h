@@ -118,9 +118,9 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	if (sends && tcp && (cfg.sys_needs & ST_NEEDS_TCP_SEND))
 		st_send_end(sk);
 	else if (sends && !tcp && (cfg.sys_needs & ST_NEEDS_UNIX) && st_is_unix_stream(sk))
-		st_unix_sent(sk, (int)ret);
+		st_unix_sent(sk, (int)ret, ST_NOWHERE);
 	else if (!sends && (cfg.sys_needs & (tcp ? ST_NEEDS_TCP_RECV : ST_NEEDS_UNIX)))
-		st_recv_end(sk, (int)ret, st_sys_recv_flags(&a), tcp);
+		st_recv_end(sk, (int)ret, st_sys_recv_flags(&a), tcp, ST_NOWHERE);
 	return 0;
 }
 #endif

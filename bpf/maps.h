@@ -25,6 +25,14 @@
 
 #ifdef ST_CAST
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+/*
+ * No program of "typed" calls bpf_probe_read_kernel: a kernel that is locked down for
+ * confidentiality refuses it (ff40e51043af), and a load costs less.
+ */
+#define ST_TYPED(p) ((typeof(p))bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(typeof(*(p)))))
+#undef BPF_CORE_READ
+#define BPF_CORE_READ(p, ...) ___arrow(ST_TYPED(p), __VA_ARGS__)
 #endif
 
 /* Set before load. */
@@ -115,6 +123,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u8);
 } own_ports SEC(".maps");
+
+/* uring.h; requests of io_uring by thread or by the address of the socket they wait for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} uring_reqs SEC(".maps");
 
 /* A call's bytes: one buffer, or an array of them. */
 struct st_src {

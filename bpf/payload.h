@@ -114,6 +114,7 @@ static __always_inline void st_src_iter(struct st_src *src, const struct iov_ite
 	st_src_iovecs(src, iov, ST_READ(it, nr_segs), 1, off);
 }
 
+#ifndef ST_CAST
 static __always_inline bool st_fd_is_probed(__u64 fd, struct sock *sk)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -125,6 +126,7 @@ static __always_inline bool st_fd_is_probed(__u64 fd, struct sock *sk)
 	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
 	return file && file == BPF_CORE_READ(sk, sk_socket, file);
 }
+#endif
 
 /*
  * Is that descriptor of the current task this socket, and the task a 64-bit one? Typed loads where
@@ -151,7 +153,11 @@ static __always_inline bool st_args_fit(__u64 fd, struct sock *sk)
 		return file && file == sk->sk_socket->file;
 	}
 #endif
+#ifdef ST_CAST
+	return false; /* not reached: who has the cast has the typed task */
+#else
 	return !st_task_compat() && st_fd_is_probed(fd, sk);
+#endif
 }
 
 /*
@@ -188,6 +194,23 @@ static __always_inline void st_src_syscall(struct st_src *src, struct sock *sk)
 	}
 	if (src->segs && !st_args_fit(a.arg[0], sk))
 		src->segs = 0;
+}
+
+/* The same of calls with many messages, when there is one: of several it is not told which. */
+static __always_inline bool st_src_only_message(struct st_src *src, struct sock *sk)
+{
+	struct user_msghdr msg;
+	struct st_sysargs a;
+
+	src->segs = 0;
+	st_sysargs_of(st_task_regs(), &a);
+	if ((a.nr != ST_NR_RECVMMSG && a.nr != ST_NR_SENDMMSG) || a.arg[2] != 1 ||
+	    bpf_probe_read_user(&msg, sizeof(msg), (void *)a.arg[1]))
+		return false;
+	st_src_iovecs(src, (__u64)msg.msg_iov, msg.msg_iovlen, 0, 0);
+	if (src->segs && !st_args_fit(a.arg[0], sk))
+		src->segs = 0;
+	return src->segs;
 }
 
 /*

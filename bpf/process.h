@@ -3,7 +3,7 @@
 #ifndef ST_BPF_PROCESS_H
 #define ST_BPF_PROCESS_H
 
-#include "proc.h"
+#include "turn.h"
 
 static __always_inline void st_forked(struct task_struct *parent, struct task_struct *child)
 {
@@ -17,25 +17,62 @@ static __always_inline void st_forked(struct task_struct *parent, struct task_st
 	st_proc_set(tgid, state);
 }
 
-/* comm, then file name and arguments as they lie in the new image's memory. */
-static __always_inline void st_exec_payload(struct st_rec *r, struct task_struct *p)
-{
-	__u8 *to = (__u8 *)(r + 1);
-	struct mm_struct *mm = BPF_CORE_READ(p, mm);
-	__u64 start = BPF_CORE_READ(mm, arg_start), len = BPF_CORE_READ(mm, arg_end) - start;
+#define ST_EXEC_FILE_MAX 240 /* comm, this and the arguments' room: ST_PROC_PAYLOAD */
+#define ST_EXEC_ARGS_MAX (ST_PROC_PAYLOAD - 16 - ST_EXEC_FILE_MAX)
 
-	bpf_get_current_comm(to, 16);
-	if (len > ST_PROC_PAYLOAD - 16)
-		len = ST_PROC_PAYLOAD - 16;
-	barrier_var(len);
-	if (len > ST_PROC_PAYLOAD - 16)
-		len = ST_PROC_PAYLOAD - 16;
-	if (bpf_probe_read_user(to + 16, len, (void *)start))
-		len = 0;
-	r->len = 16 + len;
+/* A string of the kernel's, with its NUL; returns its bytes. ST_EXEC_FILE_MAX: it is longer. */
+static __always_inline long st_kernel_str(__u8 *to, const char *from)
+{
+#ifdef ST_CAST
+	/* By words, as any struct that begins with a number of 64 bits gives them. */
+	for (__u32 i = 0; i < ST_EXEC_FILE_MAX / 8; i++) {
+		__u64 w = BPF_CORE_READ((struct timespec64 *)(from + 8 * i), tv_sec);
+		__u64 nul = (w - 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
+
+		if (nul)
+			w &= (nul & -nul) - 1;
+		*(__u64 *)(to + 8 * i) = w;
+		if (nul)
+			return 8 * i + st_low_byte(nul) + 1;
+	}
+	return ST_EXEC_FILE_MAX;
+#else
+	return bpf_probe_read_kernel_str(to, ST_EXEC_FILE_MAX, from);
+#endif
 }
 
-static __always_inline void st_execed(struct task_struct *p)
+/*
+ * comm, then the file that is executed (a script's interpreter), then the arguments as they lie in
+ * the new image's memory.
+ */
+static __always_inline void st_exec_payload(struct st_rec *r, struct task_struct *p,
+					    struct linux_binprm *bprm)
+{
+	__u8 *to = (__u8 *)(r + 1) + 16;
+	struct mm_struct *mm = BPF_CORE_READ(p, mm);
+	__u64 start = BPF_CORE_READ(mm, arg_start), len = BPF_CORE_READ(mm, arg_end) - start;
+	long n = st_kernel_str(to, BPF_CORE_READ(bprm, interp));
+	__u64 file = n;
+
+	bpf_get_current_comm(r + 1, 16);
+	/* A name that was cut is none. */
+	if (n <= 0 || n >= ST_EXEC_FILE_MAX)
+		file = 0;
+	barrier_var(file);
+	if (file >= ST_EXEC_FILE_MAX)
+		file = 0;
+	if (len > ST_EXEC_ARGS_MAX)
+		len = ST_EXEC_ARGS_MAX;
+	barrier_var(len);
+	if (len > ST_EXEC_ARGS_MAX)
+		len = ST_EXEC_ARGS_MAX;
+	if (bpf_probe_read_user(to + file, len, (void *)start))
+		len = 0;
+	r->call_len = file;
+	r->len = 16 + file + len;
+}
+
+static __always_inline void st_execed(struct task_struct *p, struct linux_binprm *bprm)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct st_cursor cur;
@@ -53,7 +90,7 @@ static __always_inline void st_execed(struct task_struct *p)
 	}
 	st_rec_begin(r, &cur, ST_REC_EXEC, ST_PROC_PAYLOAD);
 	st_rec_task(r);
-	st_exec_payload(r, p);
+	st_exec_payload(r, p, bprm);
 	st_rec_submit(r, &cur);
 }
 

@@ -26,13 +26,27 @@ static __always_inline void st_count(enum st_counter c, __u64 n)
 		cpu->counter[c] += n;
 }
 
-/* The ring of this CPU. Programs do not migrate while they run, so it stays the right one. */
+/* A refused record still takes a number, so that the hole shows. */
+static __always_inline void st_rec_refused(struct st_cursor *cur)
+{
+	cur->cpu->seq++;
+	cur->cpu->counter[ST_C_RING_FULL]++;
+}
+
+/*
+ * The ring of this CPU. Programs do not migrate while they run, so it stays the right one. Without
+ * one (there are more than ST_MAX_CPUS) the record is refused.
+ */
 static __always_inline bool st_ring_here(struct st_cursor *cur)
 {
 	cur->id = bpf_get_smp_processor_id();
 	cur->cpu = st_this_cpu();
 	cur->ring = bpf_map_lookup_elem(&rings, &cur->id);
-	return cur->cpu && cur->ring;
+	if (cur->cpu && cur->ring)
+		return true;
+	if (cur->cpu)
+		st_rec_refused(cur);
+	return false;
 }
 
 static __always_inline __u64 st_wake_flags(struct st_cursor *cur)
@@ -90,13 +104,6 @@ static __noinline void st_ring_wake(void)
 	ctl.sleeping = ST_SLEEP_NOT;
 	cur.cpu->counter[ST_C_WAKEUPS]++;
 	bpf_ringbuf_discard(r, BPF_RB_FORCE_WAKEUP);
-}
-
-/* A refused record still takes a number, so that the hole shows. */
-static __always_inline void st_rec_refused(struct st_cursor *cur)
-{
-	cur->cpu->seq++;
-	cur->cpu->counter[ST_C_RING_FULL]++;
 }
 
 static __always_inline void st_rec_task(struct st_rec *r)

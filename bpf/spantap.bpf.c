@@ -33,7 +33,7 @@ int BPF_PROG(tp_send_end, struct sock *sk, int ret)
 		if (cfg.tcp_send_end && ctl.watching && st_current_wanted())
 			st_send_end(sk);
 	} else if (st_is_unix_stream(sk)) {
-		st_unix_sent(sk, ret);
+		st_unix_sent(sk, ret, 0);
 	}
 	return 0;
 }
@@ -41,7 +41,7 @@ int BPF_PROG(tp_send_end, struct sock *sk, int ret)
 SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(tp_recv, struct sock *sk, int ret, int flags)
 {
-	st_recv_end(sk, ret, flags, cfg.tcp_recv);
+	st_recv_end(sk, ret, flags, cfg.tcp_recv, 0);
 	return 0;
 }
 
@@ -61,9 +61,9 @@ int BPF_PROG(tp_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 SEC("?tp_btf/sched_process_exec")
-int BPF_PROG(tp_exec, struct task_struct *p)
+int BPF_PROG(tp_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
-	st_execed(p);
+	st_execed(p, bprm);
 	return 0;
 }
 

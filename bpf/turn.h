@@ -5,8 +5,26 @@
 
 #include "hist.h"
 #include "tail.h"
+#include "uring.h"
 
 #define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
+
+static __always_inline void st_open_addresses(struct st_open *o, struct sock *sk)
+{
+	__u32 *local = (__u32 *)o->local, *peer = (__u32 *)o->peer;
+
+	if (o->family == ST_AF_INET) {
+		*local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	}
+	if (o->family != ST_AF_INET6)
+		return;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		local[i] = BPF_CORE_READ(sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
+		peer[i] = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+	}
+}
 
 /* OPEN is sent until the ring takes it, so that data never comes before it. */
 static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err)
@@ -36,13 +54,7 @@ static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __
 	__builtin_memset(o, 0, ST_PAYLOAD_S);
 	o->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	o->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	if (o->family == ST_AF_INET) {
-		bpf_core_read(o->local, 4, &sk->__sk_common.skc_rcv_saddr);
-		bpf_core_read(o->peer, 4, &sk->__sk_common.skc_daddr);
-	} else if (o->family == ST_AF_INET6) {
-		bpf_core_read(o->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-		bpf_core_read(o->peer, 16, &sk->__sk_common.skc_v6_daddr);
-	}
+	st_open_addresses(o, sk);
 	if (o->family != ST_AF_UNIX) {
 		o->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 		/* A connect that failed has put its port back; this one is 0 if it never had any. */
@@ -279,6 +291,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 	}
 
 ST_CHUNK_FN(st_chunk_l, ST_PAYLOAD_L)
+ST_CHUNK_FN(st_chunk_s, ST_PAYLOAD_S)
 
 /*
  * The call's first bytes: nearly always all that is wanted. A turn whose bytes cannot be read
@@ -459,9 +472,7 @@ static __always_inline void st_accepted(struct st_slot *s, __u32 slot, __u8 dir,
 		st_end_send(s, slot, dir);
 }
 
-/* Io workers run other threads' requests: io_uring's own and its poller (PF_IO_WORKER). */
-#define ST_PF_IO_WORKER 0x00000010
-
+/* Io workers run other threads' requests: io_uring's own and its poller. */
 static __always_inline __u16 st_task_flags(void)
 {
 #ifndef ST_PROBE

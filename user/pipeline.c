@@ -212,14 +212,18 @@ static void on_gone(void *ctx, uint32_t slot, uint64_t conn_id)
 static void on_exec(struct st_pipeline *p, const struct st_rec *rec)
 {
 	const char *comm = (const char *)(rec + 1);
-	struct st_str args = {0};
+	struct st_str file = {0}, args = {0};
+	uint32_t file_sz = rec->call_len;
 
 	if (rec->len < 16)
 		return;
-	if (rec->len > 16)
-		args = st_str(comm + 16, rec->len - 16u);
-	st_registry__exec(p->registry, (int)rec->tgid, st_str(comm, strnlen(comm, 16)),
-			  (struct st_str){0}, args);
+	if (file_sz > rec->len - 16u)
+		file_sz = 0;
+	if (file_sz)
+		file = st_str(comm + 16, (uint32_t)strnlen(comm + 16, file_sz));
+	if (rec->len > 16 + file_sz)
+		args = st_str(comm + 16 + file_sz, rec->len - 16u - file_sz);
+	st_registry__exec(p->registry, (int)rec->tgid, st_str(comm, strnlen(comm, 16)), file, args);
 }
 
 static void on_process(void *ctx, const struct st_rec *rec)

@@ -214,33 +214,21 @@ static int begin_pid(struct st_who *w, int pid)
 	return 0;
 }
 
-/* Where execvp would look for the name in a shell's usual PATH, links resolved. */
-static bool find_in_path(const char *name, char *buf)
-{
-	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-					   "/usr/bin",	      "/sbin",		"/bin"};
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
-		if (!access(path, X_OK) && realpath(path, buf))
-			return true;
-	}
-	return false;
-}
-
-/* The executable of a process that has ended: by the name that it was called by, if at all. */
+/*
+ * The executable of a process that has ended: what it was executed by, links resolved. Where its
+ * folder was is not known any more: a relative name stays as it is.
+ */
 static bool exe_of_gone(const struct st_rec *exec, char *buf)
 {
-	const char *args = (const char *)(exec + 1) + 16;
+	const char *file = (const char *)(exec + 1) + 16;
 	char name[ST_PROC_PAYLOAD];
 
-	if (exec->len <= 16 || exec->len > ST_PROC_PAYLOAD)
+	if (!exec->call_len || exec->len > ST_PROC_PAYLOAD || exec->call_len > exec->len - 16u)
 		return false;
-	snprintf(name, sizeof(name), "%.*s", (int)(exec->len - 16), args);
-	if (*name == '/')
-		return realpath(name, buf);
-	return *name && !strchr(name, '/') && find_in_path(name, buf);
+	snprintf(name, sizeof(name), "%.*s", (int)exec->call_len, file);
+	if (*name != '/' || !realpath(name, buf))
+		snprintf(buf, PATH_MAX, "%s", name);
+	return *name;
 }
 
 static bool matches_comm(const struct st_config *cfg, const char *comm)

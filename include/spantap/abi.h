@@ -37,11 +37,12 @@ enum st_mode {
 };
 
 enum st_rec_kind {
-	ST_REC_DATA = 1,    /* bytes moved; payload follows */
-	ST_REC_OPEN = 2,    /* a connection seen for the first time; payload: struct st_open */
-	ST_REC_END = 3,	    /* the expected end of a body was passed */
-	ST_REC_STATE = 4,   /* TCP state: established, peer's or own FIN, closed */
-	ST_REC_EXEC = 5,    /* a process image began; payload: comm, file name, arguments */
+	ST_REC_DATA = 1,  /* bytes moved; payload follows */
+	ST_REC_OPEN = 2,  /* a connection seen for the first time; payload: struct st_open */
+	ST_REC_END = 3,	  /* the expected end of a body was passed */
+	ST_REC_STATE = 4, /* TCP state: established, peer's or own FIN, closed */
+	ST_REC_EXEC =
+		5, /* a process image began; payload: comm[16], file (call_len bytes), arguments */
 	ST_REC_EXIT = 6,    /* a process ended (its last thread) */
 	ST_REC_CONNECT = 7, /* a connect failed; payload: struct st_open */
 	ST_REC_OVERFLOW =
@@ -75,7 +76,7 @@ enum st_state {
 #define ST_PAYLOAD_M	  512u
 #define ST_PAYLOAD_L	  4096u
 #define ST_HEAD_MAX	  65536u /* bytes of one message head that are looked at */
-#define ST_PROC_PAYLOAD	  512u	 /* EXEC: comm[16], then file name and arguments, NUL separated */
+#define ST_PROC_PAYLOAD	  512u	 /* EXEC: comm[16], file name, arguments, each with its NUL */
 #define ST_UNKNOWN_MAX	  4096u	 /* bytes a turn while the protocol is not known */
 #define ST_MAX_CPUS	  512u
 #define ST_EXPECT_CHUNKED (~0ULL)
@@ -97,7 +98,7 @@ struct st_rec {
 	__u32 tgid;
 	__u32 tid;
 	__u32 turn;	  /* turns of this connection so far, this one included */
-	__u32 call_len;	  /* bytes of the whole call */
+	__u32 call_len;	  /* bytes of the whole call; EXEC: of the file name with its NUL, or 0 */
 	__u16 len;	  /* valid payload bytes */
 	__u16 payload_sz; /* payload area after this header */
 	__u16 flags;	  /* ST_F_* */
@@ -188,6 +189,7 @@ enum st_counter {
 	ST_C_CONNS = 10,     /* connections seen */
 	ST_C_WAKEUPS = 11,   /* wake-ups sent to the reader */
 	ST_C_CALLS = 12,     /* data calls of traced processes */
+	ST_C_NESTED = 13,    /* runs that the kernel skipped; st_tracer__nested computes it */
 	ST_C_MAX = 16
 };
 

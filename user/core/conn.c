@@ -43,6 +43,8 @@ void st_conn__count_lost(struct st_conn *n)
 {
 	if (!n->flow.ops && !n->unknown_turns && !n->blind)
 		st_flow__lost(&n->flow, (n->lost_turns + 1) / 2);
+	else if (!n->flow.ops && !n->unknown_turns)
+		n->core->stats.unread_requests += (n->lost_turns + 1) / 2;
 	n->lost_turns = 0;
 }
 

@@ -43,17 +43,18 @@ struct st_core_config {
 /* Counts since the start. requests = spans + lost_requests + open. */
 struct st_core_stats {
 	uint64_t records;
-	uint64_t requests;	/* exchanges opened, and requests known to be lost */
-	uint64_t spans;		/* made, before sampling */
-	uint64_t lost_requests; /* whose records were lost */
-	uint64_t incomplete;	/* spans of which bytes were not seen */
-	uint64_t open;		/* exchanges open now */
-	uint64_t stray;		/* messages that fit no exchange (joined in the middle) */
-	uint64_t gaps;		/* holes in streams where a message was expected */
-	uint64_t conns;		/* connections open now */
-	uint64_t unknown_conns; /* connections whose protocol nobody understood */
-	uint64_t overflow;	/* exchanges refused because too many were open */
-	uint64_t name_overflow; /* spans renamed because a service had too many names */
+	uint64_t requests;	  /* exchanges opened, and requests known to be lost */
+	uint64_t spans;		  /* made, before sampling */
+	uint64_t lost_requests;	  /* whose records were lost */
+	uint64_t unread_requests; /* at most, on connections of which nothing could be read */
+	uint64_t incomplete;	  /* spans of which bytes were not seen */
+	uint64_t open;		  /* exchanges open now */
+	uint64_t stray;		  /* messages that fit no exchange (joined in the middle) */
+	uint64_t gaps;		  /* holes in streams where a message was expected */
+	uint64_t conns;		  /* connections open now */
+	uint64_t unknown_conns;	  /* connections whose protocol nobody understood */
+	uint64_t overflow;	  /* exchanges refused because too many were open */
+	uint64_t name_overflow;	  /* spans renamed because a service had too many names */
 	uint64_t connect_failures;
 	uint64_t accept_overflows;
 };
