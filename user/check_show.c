@@ -72,21 +72,36 @@ static const struct limit {
 	 "Of protocols other than HTTP/1.x, HTTP/2 and gRPC among them, bytes and connects are "
 	 "seen, requests are not yet."},
 	{"quic", -1, "HTTP/3 and other protocols over UDP are not traced."},
-	{"io_uring", ST_FEATURE_IO_URING,
-	 "Allowed here. What a process sends by it is seen; what it receives by it is counted as "
-	 "not readable where the tracepoints are used."},
+	{"io_uring", ST_FEATURE_IO_URING, NULL},
 	{"mptcp", ST_FEATURE_MPTCP,
 	 "Allowed here. A socket that asks for MPTCP (IPPROTO_MPTCP) is not seen."},
 	{"ktls", ST_FEATURE_KTLS,
 	 "The kernel can encrypt for programs (tls module): such connections are not readable."},
+	{"splice", -1,
+	 "Bytes that splice(2) or sendfile(2) move never lie in a process's memory: of a proxy that "
+	 "only splices, no request is seen, and the closing line bounds how many they were."},
 	{"32bit", -1,
-	 "What 32-bit programs receive is counted as not readable where the "
-	 "tracepoints are used."},
+	 "What 32-bit programs receive is read by fentry; by other hooks it is counted as not "
+	 "readable."},
 };
 
 static bool limit_applies(const struct st_check *c, const struct limit *l)
 {
 	return l->feature < 0 || st_features__has(&c->f, (enum st_feature_id)l->feature);
+}
+
+/* What io_uring receives is read where the hook shows the message, or its requests are known. */
+static const char *limit_text(const struct st_check *c, const struct limit *l)
+{
+	if (l->text)
+		return l->text;
+	if (c->need[ST_NEED_RECV].rung == ST_RUNG_FENTRY)
+		return "Allowed here, and seen.";
+	if (c->need[ST_NEED_RECV].rung == ST_RUNG_SYSCALLS)
+		return "Allowed here, and not seen by the system calls' hooks.";
+	return "Allowed here. What a process sends by it is seen, what it receives from Linux 6.10 on; "
+	       "before that, and where a request waited already when spantap started, it is counted "
+	       "as not readable.";
 }
 
 /* ---- for people ---- */
@@ -220,7 +235,7 @@ static void put_limits(struct st_check *c)
 			continue;
 		st_buf__printf(&c->out, "\n  %s", limits[i].name);
 		st_show__to(&c->out, 12);
-		st_show__wrap(&c->out, 12, limits[i].text);
+		st_show__wrap(&c->out, 12, limit_text(c, &limits[i]));
 	}
 	st_buf__putc(&c->out, '\n');
 }
@@ -323,7 +338,7 @@ static void json_limits(struct st_check *c)
 		st_buf__puts(&c->out, any ? ",{" : "{");
 		any = true;
 		st_show__json_pair(&c->out, "name", limits[i].name);
-		st_show__json_pair(&c->out, "text", limits[i].text);
+		st_show__json_pair(&c->out, "text", limit_text(c, &limits[i]));
 		st_buf__putc(&c->out, '}');
 	}
 	st_buf__putc(&c->out, ']');

@@ -64,10 +64,11 @@ static bool other_protocols(const struct st_list_item *it, char *text, size_t te
 static bool io_uring(const struct st_list_item *it, char *text, size_t text_sz)
 {
 	if (it->in.io_uring_cnt)
-		snprintf(text, text_sz,
-			 "io_uring is in use (rings: %u). What it receives by it is counted as not "
-			 "readable where the tracepoints are used ('spantap check' says).",
-			 it->in.io_uring_cnt);
+		snprintf(
+			text, text_sz,
+			"io_uring is in use (rings: %u). Where this kernel's hooks do not show what "
+			"it receives, that is counted as not readable ('spantap check' says).",
+			it->in.io_uring_cnt);
 	return it->in.io_uring_cnt > 0;
 }
 

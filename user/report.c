@@ -19,12 +19,13 @@ static const char *const counter_names[ST_C_MAX] = {
 	[ST_C_STORAGE_FULL] = "calls lost (no socket storage)",
 	[ST_C_UNREADABLE] = "payloads unreadable",
 	[ST_C_HEAD_TOO_LONG] = "message heads too long",
-	[ST_C_NO_PAYLOAD] = "receives without a known buffer",
+	[ST_C_NO_PAYLOAD] = "calls without a known buffer",
 	[ST_C_HIST_FULL] = "exchanges without a histogram",
 	[ST_C_HIST] = "exchanges timed in the kernel",
 	[ST_C_CONNS] = "connections",
 	[ST_C_WAKEUPS] = "wake-ups",
 	[ST_C_CALLS] = "calls",
+	[ST_C_NESTED] = "calls lost (a hook within itself)",
 };
 
 /* The buffer is the caller's (32 bytes do). */
@@ -40,7 +41,7 @@ uint64_t st_report__kernel_lost(const struct st_tracer *t)
 	if (st_tracer__counters(t, c))
 		return 0;
 	/* Every request is at least one receive and one send: half the calls, rounded up. */
-	return (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + 1) / 2;
+	return (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + st_tracer__nested(t) + 1) / 2;
 }
 
 /* Exchanges that the histograms have no room for, or whose first bytes could not be read. */
@@ -51,7 +52,7 @@ static uint64_t not_timed(const struct st_tracer *t)
 	if (st_tracer__counters(t, c))
 		return 0;
 	return c[ST_C_HIST_FULL] + c[ST_C_UNREADABLE] +
-	       (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + 1) / 2;
+	       (c[ST_C_SLOTS_FULL] + c[ST_C_STORAGE_FULL] + st_tracer__nested(t) + 1) / 2;
 }
 
 static void own_use(const struct st_own *own, char *buf, size_t sz)
@@ -102,6 +103,7 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 			thousands(unseen, b), use);
 		return;
 	}
+	kernel += s.unread_requests;
 	left_out = o.sampled_out + o.filtered;
 	if (left_out)
 		snprintf(out, sizeof(out), ", %s left out", thousands(left_out, d));
@@ -168,10 +170,12 @@ void st_report__full(struct st_core *core, struct st_outputs *outputs, const str
 	st_core__stats(core, &s);
 	st_info("hooks: %s; %s connections, %" PRIu64 " requests open now",
 		st_tracer__rungs(own->tracer), thousands(s.conns, buf), s.open);
-	if (!st_tracer__counters(own->tracer, c))
+	if (!st_tracer__counters(own->tracer, c)) {
+		c[ST_C_NESTED] = st_tracer__nested(own->tracer);
 		for (int i = 0; i < ST_C_MAX; i++)
 			if (counter_names[i] && c[i])
 				st_info("  %s: %s", counter_names[i], thousands(c[i], buf));
+	}
 	st_tracer__each_map(own->tracer, print_map, NULL);
 	st_outputs__report(outputs);
 	st_report__open(core, st_clock__mono_ns(), 0, false);

@@ -155,6 +155,15 @@ bool st_features__parse_lockdown(const char *text, char *out, unsigned long out_
 	return true;
 }
 
+bool st_features__locked(void)
+{
+	char text[96], word[24] = "";
+
+	return read_text("/sys/kernel/security/lockdown", text, sizeof(text)) &&
+	       st_features__parse_lockdown(text, word, sizeof(word)) &&
+	       !strcmp(word, "confidentiality");
+}
+
 /* Locked kernels refuse reads of kernel memory: kprobes and BPF's probe reads go, typed loads
  * of tracepoints stay (kernel_lockdown.7).
  */

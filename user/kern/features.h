@@ -81,6 +81,9 @@ static inline bool st_features__has(const struct st_features *f, enum st_feature
 /* Whether an effective capability set (bit mask) has it, by its number or CAP_SYS_ADMIN. */
 bool st_features__cap_in(uint64_t caps, int cap);
 
+/* Is the kernel locked down for confidentiality, so that programs cannot read its memory? */
+bool st_features__locked(void);
+
 /* The word in brackets of /sys/kernel/security/lockdown; false when there is none. Pure. */
 bool st_features__parse_lockdown(const char *text, char *out, unsigned long out_sz);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "direct.skel.h"
+#include "kern/features.h"
 #include "lib/log.h"
 #include "probe.skel.h"
 #include "typed.skel.h"
@@ -116,7 +117,12 @@ static void say_unserved(const struct st_plan *p, enum st_need need)
 {
 	const char *name = st_need__name(need);
 
-	if (p->forced < 0)
+	if (st_features__locked())
+		st_error(
+			"%s: lockdown=confidentiality refuses every hook that serves it; boot with "
+			"lockdown=integrity",
+			name);
+	else if (p->forced < 0)
 		st_error("%s: no hook of this kernel serves it; 'spantap check' says why", name);
 	else
 		st_error("--rung %s: %s: %s; leave it out for the best that works here",

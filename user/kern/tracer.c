@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kern/counters.h"
 #include "kern/cpus.h"
 #include "kern/plan.h"
 #include "lib/log.h"
@@ -32,7 +33,8 @@ struct st_tracer {
 	int any_ring;
 	int ask_fd; /* -1: not looked up yet */
 	int ring_fd[ST_MAX_CPUS];
-	uint32_t ring_cnt; /* highest CPU number plus one */
+	uint32_t ring_cnt; /* highest number of a CPU that is online plus one */
+	uint32_t cpu_cnt;  /* of those that can come */
 };
 
 /*
@@ -86,7 +88,7 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 	t->proc_words = pid_max() / 32 + 1;
 	err = bpf_map__set_inner_map_fd(rings, t->any_ring);
 	if (!err)
-		err = set_entries(obj, "rings", t->ring_cnt);
+		err = set_entries(obj, "rings", t->cpu_cnt);
 	if (!err)
 		err = set_entries(obj, "procs", t->proc_words);
 	if (!err)
@@ -171,12 +173,11 @@ static int make_rings(struct st_tracer *t, bool *online)
 	return 0;
 }
 
+/* A CPU that is offline now shares the ring of another one, should it come: a ring takes many writers. */
 static int place_ring(struct st_tracer *t, uint32_t cpu)
 {
-	int fd = t->ring_fd[cpu];
+	int fd = cpu < t->ring_cnt && t->ring_fd[cpu] >= 0 ? t->ring_fd[cpu] : t->any_ring;
 
-	if (fd < 0)
-		return 0;
 	return bpf_map_update_elem(map_fd(t, "rings"), &cpu, &fd, BPF_ANY) ? -errno : 0;
 }
 
@@ -184,7 +185,7 @@ static int place_rings(struct st_tracer *t)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < t->ring_cnt; i++)
+	for (uint32_t i = 0; !err && i < t->cpu_cnt; i++)
 		err = place_ring(t, i);
 	return err ? err : st_rings__new(t->ring_fd, t->ring_cnt, t->ring_sz, &t->rings);
 }
@@ -269,6 +270,9 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	for (uint32_t i = 0; i < ST_MAX_CPUS; i++)
 		if (online[i])
 			t->ring_cnt = i + 1;
+	t->cpu_cnt = (uint32_t)libbpf_num_possible_cpus();
+	if (t->cpu_cnt < t->ring_cnt || t->cpu_cnt > ST_MAX_CPUS)
+		t->cpu_cnt = ST_MAX_CPUS;
 	t->ring_sz = cfg->ring_sz ? cfg->ring_sz : default_ring_sz((uint32_t)n, cfg->timing_only);
 	/* Spans carry the times themselves. */
 	t->hists.max = cfg->timing_only ? HIST_MAX : 1;
@@ -425,26 +429,12 @@ uint32_t st_tracer__walk_sockets(struct st_tracer *t)
 
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
 {
-	int n = libbpf_num_possible_cpus();
-	struct st_cpu *per_cpu;
-	uint32_t zero = 0;
-	int err = 0;
+	return st_counters__sum(map_fd(t, "cpus"), out);
+}
 
-	memset(out, 0, ST_C_MAX * sizeof(*out));
-	if (n < 0)
-		return n;
-	per_cpu = calloc((size_t)n, sizeof(*per_cpu));
-	if (!per_cpu)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(map_fd(t, "cpus"), &zero, per_cpu))
-		err = -errno;
-	for (int i = 0; !err && i < n; i++) {
-		for (int c = 0; c < ST_C_MAX; c++)
-			out[c] += per_cpu[i].counter[c];
-		out[ST_C_RECORDS] += per_cpu[i].seq - (uint32_t)per_cpu[i].counter[ST_C_RING_FULL];
-	}
-	free(per_cpu);
-	return err;
+uint64_t st_tracer__nested(const struct st_tracer *t)
+{
+	return st_counters__nested(t->obj);
 }
 
 const struct st_hists *st_tracer__hists(const struct st_tracer *t)

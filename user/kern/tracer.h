@@ -3,6 +3,7 @@
 #ifndef ST_KERN_TRACER_H
 #define ST_KERN_TRACER_H
 
+#include "kern/counters.h"
 #include "kern/hists.h"
 #include "kern/ladder.h"
 #include "kern/rings.h"
@@ -67,6 +68,9 @@ uint32_t st_tracer__walk_sockets(struct st_tracer *t);
 
 /* Sum over the CPUs; ST_C_MAX values. */
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX]);
+
+/* Runs of programs that the kernel skipped: each may have been a call of a traced process. */
+uint64_t st_tracer__nested(const struct st_tracer *t);
 
 /* The latency histograms, with timing_only; see kern/hists.h. */
 const struct st_hists *st_tracer__hists(const struct st_tracer *t);
