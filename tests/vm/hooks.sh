@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Builds the hook probe into the build folder, when it is not there or older.
-# prints the folder that has `hooks` and `hooks.bpf.o`
+# Builds the hook probe, and the programs of the smoke test, into the build folder, when they are not
+# there or older. Prints the folder that has `hooks` and `hooks.bpf.o`, `calls` and `uring`
 
 . "$(dirname "$0")/lib.sh"
 SRC=$ST_ROOT/tests/vm
@@ -19,4 +19,9 @@ if [ ! "$OUT/hooks" -nt "$SRC/hooks.c" ]; then
 	"${CC:-cc}" -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
 		-Wmissing-prototypes -Werror "$SRC/hooks.c" -o "$OUT/hooks" -lbpf || exit 1
 fi
+for app in calls uring; do
+	if [ ! "$OUT/$app" -nt "$ST_ROOT/tests/e2e/apps/$app.c" ]; then
+		"${CC:-cc}" -O2 -Wall "$ST_ROOT/tests/e2e/apps/$app.c" -o "$OUT/$app" || exit 1
+	fi
+done
 echo "$OUT"

@@ -4,8 +4,8 @@
 # host) as root: an nginx of its own, 20 requests, 20 SERVER spans.
 #
 # usage: smoke.sh SPANTAP HOOKS_DIR [RUNG]...
-# prints `ok NAME`, `not ok NAME (reason)` or `skip NAME (reason)` for `check`
-# and for each rung; what explains a failure goes to stderr.
+# prints `ok NAME`, `not ok NAME (reason)` or `skip NAME (reason)` for `check`,
+# for each rung, and for `uring` and `splice`; what explains a failure goes to stderr.
 #
 # What the kernel allows is asked of HOOKS_DIR/hooks, not of spantap: a rung that
 # spantap refuses although its hooks attach is a failure, not a skip.
@@ -187,6 +187,71 @@ try_check() {
 	fi
 }
 
+# serve PORT COMMAND...: a server in the background, when it listens; found without connecting.
+serve() {
+	local at
+	at=":$(printf %04X "$1") 00000000:0000 0A "
+	shift
+	"$@" 2>"$TMP/server.err" &
+	SERVER=$!
+	for _ in {1..100}; do
+		grep -q "$at" /proc/net/tcp && return
+		kill -0 $SERVER 2>/dev/null || return
+		sleep 0.1
+	done
+	return 1
+}
+
+end_server() {
+	kill "$SERVER" 2>/dev/null
+	wait "$SERVER" 2>/dev/null
+}
+
+# trace WHO...: a tracer by the best hooks of this kernel.
+trace() {
+	: >"$TMP/err"
+	"$SPANTAP" "$@" -o json >"$TMP/out" 2>"$TMP/err" &
+	TRACER=$!
+	started && kill -0 "$TRACER" 2>/dev/null
+}
+
+# Both ends receive by io_uring, one buffer and several.
+try_uring() {
+	local way failed=
+	trace --port $((PORT + 1)) || { stop_tracer; bad uring "does not attach"; return; }
+	for way in recv readv; do
+		serve $((PORT + 1)) "$HOOKS/uring" $way serve $((PORT + 1))
+		"$HOOKS/uring" $way get $((PORT + 1)) /smoke/{1..3}/$way || failed=$?
+		end_server
+	done
+	stop_tracer
+	if [ -n "$failed" ]; then
+		[ "$failed" = 77 ] && echo 'skip uring (this kernel refuses it)' || bad uring "a request failed"
+	elif [ "$(spans "$TMP/out" | sort -u | wc -l)" != 6 ] || ! grep -q ' 12 spans, 0 lost' "$TMP/err"; then
+		bad uring "$(grep -o '[0-9]* requests, .* lost' "$TMP/err") for 12 requests"
+	else
+		echo 'ok uring'
+	fi
+}
+
+# A proxy that splices both ways: nothing can be read, and all of it is counted, in and out.
+try_splice() {
+	local origin
+	serve $((PORT + 2)) "$HOOKS/calls" read write serve $((PORT + 2))
+	origin=$SERVER
+	serve $((PORT + 1)) "$HOOKS/calls" - - proxy $((PORT + 1)) $((PORT + 2))
+	trace -p $SERVER || { stop_tracer; bad splice "does not attach"; return; }
+	"$HOOKS/calls" read write get $((PORT + 1)) /smoke/{1..5} || bad splice "a request failed"
+	stop_tracer
+	end_server
+	kill "$origin"
+	if grep -q 'at most 10 more unseen' "$TMP/err"; then
+		echo 'ok splice'
+	else
+		bad splice "$(grep -o '[0-9]* requests, .* lost[^;]*' "$TMP/err") for 10 requests"
+	fi
+}
+
 for tool in nginx curl jq bpftool; do
 	command -v "$tool" >/dev/null || { echo "skip check ($tool is missing)"; exit 77; }
 done
@@ -204,3 +269,5 @@ for rung in "${RUNGS[@]}"; do
 		echo "skip $rung (hooks attach; $SPANTAP is not built)"
 	fi
 done
+[ ! -x "$SPANTAP" ] || try_uring
+[ ! -x "$SPANTAP" ] || try_splice
