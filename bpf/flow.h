@@ -200,7 +200,7 @@ static __noinline bool st_spliced_away(struct sock *sk, struct st_slot *s, __u32
 /* Have bytes been received that no hook showed? */
 static __always_inline bool st_received_unseen(struct sock *sk, const struct st_slot *s)
 {
-#ifndef ST_PROBE
+#if !defined(ST_PROBE) && !defined(ST_CAST)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (tp)
