@@ -34,12 +34,13 @@ static __always_inline bool st_iovec_at(__u64 base, __u32 kernel, __u32 i, struc
 	void *at = (void *)(base + i * sizeof(*v));
 
 #ifdef ST_CAST
+	/* As two numbers: since 6.17 a loaded `void *` is a pointer, which no global function takes. */
 	if (kernel) {
-		const struct iovec *one =
-			bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct iovec));
+		const struct timespec64 *two =
+			bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct timespec64));
 
-		v->iov_base = one->iov_base;
-		v->iov_len = one->iov_len;
+		v->iov_base = (void *)two->tv_sec;
+		v->iov_len = two->tv_nsec;
 		return true;
 	}
 #endif
