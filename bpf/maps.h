@@ -27,8 +27,9 @@
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 /*
- * No program of "typed" calls bpf_probe_read_kernel: a kernel that is locked down for
- * confidentiality refuses it (ff40e51043af), and a load costs less.
+ * No program of "typed" calls bpf_probe_read_kernel: a load costs less, and a kernel that is locked
+ * down for confidentiality refuses it (ff40e51043af). There libbpf 1.1 puts the old bpf_probe_read in
+ * place of bpf_probe_read_user as well, which is refused too.
  */
 #define ST_TYPED(p) ((typeof(p))bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(typeof(*(p)))))
 #undef BPF_CORE_READ
