@@ -126,18 +126,20 @@ static __always_inline bool st_timing_quick(struct st_slot *s, __u8 dir, bool tu
 /* A call whose buffer is known by now. Sets when its direction last moved. */
 static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __u32 which)
 {
+	__u16 how;
+
 	if (s->mode == ST_MODE_TIMING) {
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
-	} else if (c->turn || st_same_turn_wanted(c, s)) {
-		c->flags |= st_task_flags() | (c->turn ? ST_F_TURN : 0) |
-			    (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
+	} else if ((how = c->turn ? ST_F_TURN : st_same_turn_wanted(c, s))) {
+		c->flags = st_task_flags() | (how & (ST_F_TURN | ST_F_CONT)) |
+			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0);
 		st_capture(c, s, which);
 		if (c->off < c->bytes && s->mode == ST_MODE_HEAD &&
 		    c->bytes != s->dir[c->dir & 1].plain_len)
-			st_capture_end(c, &s->dir[c->dir & 1], which);
+			st_capture_end(c, s, which);
 	}
 	if (!c->now)
 		c->now = bpf_ktime_get_ns();
@@ -157,7 +159,6 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
 	c->dir = dir;
 	c->off = 0;
 	c->now = 0;
-	c->flags = 0;
 	c->more = 0;
 	c->src.segs = 0;
 	return c;

@@ -15,8 +15,7 @@ static __always_inline bool st_is_last_chunk(__u64 tail)
 	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
 }
 
-/* Keeps the last bytes of a call that was not copied whole: a chunked body's end shows there. */
-static __noinline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
+static __always_inline void st_read_tail(struct st_call *c, struct st_slot_dir *d)
 {
 	__u64 addr = c->src.base, len = c->src.len, last = 0;
 	struct iovec v;
@@ -43,6 +42,18 @@ static __noinline void st_keep_tail(struct st_call *c, struct st_slot_dir *d)
 			return;
 		d->tail = d->tail >> (8 * len) | last << (64 - 8 * len);
 	}
+}
+
+/* Keeps the last bytes of a call that was not copied whole: a chunked body's end shows there. */
+static __noinline void st_keep_tail(struct st_call *c, struct st_slot *s)
+{
+	struct st_slot_dir *d = &s->dir[c->dir & 1];
+	__u8 last = ST_SLOT_LAST << (c->dir & 1);
+
+	st_read_tail(c, d);
+	s->capturing &= ~last;
+	if (st_is_last_chunk(d->tail))
+		s->capturing |= last;
 }
 
 /* What of a call is looked at for the head, or the trailers, that its end looks like. */
@@ -80,7 +91,6 @@ static __noinline bool st_behind_body(struct st_call *c, struct st_slot_dir *d)
 	}
 	c->pos += skip;
 	c->bytes -= skip;
-	c->flags = ST_F_CONT;
 	d->head_len = 0;
 	d->tail = 0;
 	return true;

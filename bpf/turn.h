@@ -197,7 +197,7 @@ static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, s
 	r->dir = c->dir;
 	r->cpu = cur->id;
 	r->err = 0;
-	r->what = 0;
+	r->what = s->capturing;
 	r->lost = s->lost;
 	r->pad = 0;
 	r->time_ns = bpf_ktime_get_ns();
@@ -265,8 +265,6 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		if (c->turn && cfg.timing)
 			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
 	}
-	if (st_is_last_chunk(s->dir[(c->dir & 1) ^ 1].tail))
-		flags |= ST_F_OPP_LAST;
 	if (n)
 		flags |= st_after_chunk(c, s, p, n, cap);
 	else
@@ -375,19 +373,31 @@ static __always_inline bool st_turn(struct st_slot *s, __u8 dir)
 		return false;
 	s->last_dir = dir + 1;
 	s->turn++;
-	s->capturing |= 1 << dir;
+	s->capturing = (s->capturing & ~(ST_SLOT_LAST << dir)) | 1 << dir;
 	d->head_len = 0;
 	d->tail = 0;
 	d->expect_end = 0; /* of a body whose end nobody told: a new turn begins with a head */
 	return true;
 }
 
-/* Of a call whose beginning was copied, the end too if a head or trailers may stand there. */
-static __noinline void st_capture_end(struct st_call *c, struct st_slot_dir *d, __u32 which)
+/* Requests of one size may end differently, and then more than an answer's length hangs on it. */
+static __always_inline bool st_is_answer(const struct st_call *c)
 {
+	__u32 first = 0;
+
+	return c->src.segs == 1 && c->src.len >= sizeof(first) &&
+	       !bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base) &&
+	       first == 0x50545448; /* "HTTP" */
+}
+
+/* Of a call whose beginning was copied, the end too if a head or trailers may stand there. */
+static __noinline void st_capture_end(struct st_call *c, struct st_slot *s, __u32 which)
+{
+	struct st_slot_dir *d = &s->dir[c->dir & 1];
+
 	d->tail = 0;
-	st_keep_tail(c, d);
-	d->plain_len = d->tail && !st_is_last_chunk(d->tail) ? c->bytes : 0;
+	st_keep_tail(c, s);
+	d->plain_len = d->tail && !st_is_last_chunk(d->tail) && st_is_answer(c) ? c->bytes : 0;
 	if (!st_ends_like_head(d))
 		return;
 	d->plain_len = 0;
@@ -396,39 +406,46 @@ static __noinline void st_capture_end(struct st_call *c, struct st_slot_dir *d, 
 	st_next_chunk(c, which);
 }
 
-/* Within a turn: is this call still part of a head, or does it begin the next message? */
-static __always_inline bool st_same_turn_wanted(struct st_call *c, struct st_slot *s)
+#define ST_WANTED 0x8000
+
+/*
+ * Within a turn: is this call still part of a head, or does it begin the next message? Not 0 then;
+ * with ST_F_CONT when what is left of the call is behind a body.
+ */
+static __always_inline __u16 st_same_turn_wanted(struct st_call *c, struct st_slot *s)
 {
 	struct st_slot_dir *d = &s->dir[c->dir & 1];
 	__u8 bit = 1 << (c->dir & 1);
+	__u16 how = ST_WANTED;
 
 	if (s->mode == ST_MODE_EVERY)
-		return d->head_len < ST_HEAD_MAX || !s->proto;
+		return d->head_len < ST_HEAD_MAX || !s->proto ? ST_WANTED : 0;
 	if (d->expect_end > c->pos) {
 		s->capturing &= ~bit;
-		st_keep_tail(c, d);
+		st_keep_tail(c, s);
 		if (!c->src.segs || !st_behind_body(c, d))
-			return false;
+			return 0;
 		s->capturing |= bit;
-		return true;
+		return ST_WANTED | ST_F_CONT;
 	}
 	if (s->capturing & bit) {
 		/* Until user space has found the protocol, what looks like HTTP gets a head's room. */
 		if (d->head_len < (s->proto || s->starts ? ST_HEAD_MAX : ST_UNKNOWN_MAX))
-			return true;
+			return ST_WANTED;
 		s->capturing &= ~bit;
 	}
 	if (!c->src.segs)
-		return false;
+		return 0;
 	if (!st_peek_starts(c)) {
-		st_keep_tail(c, d);
+		st_keep_tail(c, s);
 		if (!st_behind_body(c, d))
-			return false;
+			return 0;
+		how |= ST_F_CONT;
 	}
 	s->capturing |= bit;
 	d->head_len = 0;
 	d->tail = 0;
-	return true;
+	return how;
 }
 
 static __always_inline void st_end_send(struct st_slot *s, __u32 slot, __u8 dir)

@@ -61,7 +61,6 @@ enum st_rec_kind {
 #define ST_F_EXITING   0x0080 /* the process was ending when this happened */
 #define ST_F_IO_WORKER 0x0100 /* io_uring worker or poller: never a context */
 #define ST_F_LOST      0x0200 /* records of this connection were lost since its last record */
-#define ST_F_OPP_LAST  0x0400 /* the other direction's last bytes end a chunked body */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -106,7 +105,7 @@ struct st_rec {
 	__u8 dir;	  /* enum st_dir */
 	__u16 cpu;
 	__u16 err; /* errno of the socket (STATE, CONNECT) */
-	__u8 what; /* enum st_state */
+	__u8 what; /* STATE: enum st_state; DATA: st_slot.capturing */
 	__u8 lost; /* DATA records of this connection lost since the last one, at most 255 */
 	__u16 pad;
 };
@@ -155,7 +154,7 @@ struct st_slot {
 	__u32 owner_tgid;
 	__u16 status;	 /* status class of the response under way */
 	__u8 last_dir;	 /* enum st_dir plus one; 0: no byte yet */
-	__u8 capturing;	 /* bit per direction: a head has begun and not ended */
+	__u8 capturing;	 /* bit per direction: a head has begun and not ended; and ST_SLOT_LAST */
 	__u8 flags;	 /* ST_SLOT_* */
 	__u8 lost;	 /* records lost since the last one delivered */
 	__u8 role;	 /* enum st_role */
@@ -169,6 +168,9 @@ struct st_slot {
 	__u16 port; /* the server's, once a histogram needed it: a closed socket has none */
 	__u32 seen; /* the last round in which the socket was found alive */
 };
+
+/* In `capturing`, shifted by the direction: a call that was not copied whole ended a chunked body. */
+#define ST_SLOT_LAST   0x04
 
 #define ST_SLOT_OPENED 0x01 /* the OPEN record was delivered */
 #define ST_SLOT_CLOSED 0x02 /* the socket is gone; its CLOSED record may have been lost */

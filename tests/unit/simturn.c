@@ -141,8 +141,7 @@ static void data_fill(struct sim_call *c, struct st_rec *r)
 	r->call_len = c->bytes;
 	r->dir = c->dir;
 	r->flags = c->flags;
-	if (tail_ends_chunks(o->tail))
-		r->flags |= ST_F_OPP_LAST;
+	r->what = c->s->capturing;
 	r->lost = c->s->lost;
 }
 
@@ -253,7 +252,7 @@ static bool turn_begins(struct st_slot *s, uint8_t dir)
 		return false;
 	s->last_dir = (uint8_t)(dir + 1);
 	s->turn++;
-	s->capturing |= (uint8_t)(1 << dir);
+	s->capturing = (uint8_t)((s->capturing & ~(ST_SLOT_LAST << dir)) | 1 << dir);
 	s->dir[dir].head_len = 0;
 	s->dir[dir].tail = 0;
 	s->dir[dir].expect_end = 0;
@@ -261,7 +260,7 @@ static bool turn_begins(struct st_slot *s, uint8_t dir)
 }
 
 /* Of the last buffer, as the call names it: more than a receive filled, and what was announced. */
-static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
+static void read_tail(struct sim_call *c, struct st_slot_dir *d)
 {
 	const uint8_t *p;
 	size_t len;
@@ -278,6 +277,16 @@ static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
 	else
 		for (const uint8_t *q = p - len; q < p; q++)
 			d->tail = d->tail >> 8 | (uint64_t)*q << 56;
+}
+
+static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
+{
+	uint8_t last = (uint8_t)(ST_SLOT_LAST << c->dir);
+
+	read_tail(c, d);
+	c->s->capturing &= (uint8_t)~last;
+	if (tail_ends_chunks(d->tail))
+		c->s->capturing |= last;
 }
 
 /* Forgets the call's first n bytes. */
@@ -299,11 +308,16 @@ static bool ends_like_head(const struct st_slot_dir *d)
 	return d->tail >> 32 == SIM_CRLFCRLF && !tail_ends_chunks(d->tail);
 }
 
+static bool is_answer(const struct sim_call *c)
+{
+	return c->segs == 1 && c->seg_len[0] >= 4 && !memcmp(c->seg[0], "HTTP", 4);
+}
+
 static void capture_end(struct sim_call *c, struct st_slot_dir *d)
 {
 	d->tail = 0;
 	keep_tail(c, d);
-	d->plain_len = d->tail && !tail_ends_chunks(d->tail) ? c->bytes : 0;
+	d->plain_len = d->tail && !tail_ends_chunks(d->tail) && is_answer(c) ? c->bytes : 0;
 	if (!ends_like_head(d))
 		return;
 	d->plain_len = 0;

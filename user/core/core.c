@@ -146,7 +146,7 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	n->last_dir = rec->dir;
 	if (rec->flags & ST_F_TURN) {
 		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns,
-				 rec->flags & ST_F_OPP_LAST ? ST_OVER_LAST : ST_OVER_SPOKE);
+				 rec->what & ST_SLOT_LAST << !dir ? ST_OVER_LAST : ST_OVER_SPOKE);
 		n->headless = false;
 		n->await_end = 0;
 	}
