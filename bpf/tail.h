@@ -15,6 +15,15 @@ static __always_inline bool st_is_last_chunk(__u64 tail)
 	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
 }
 
+static __always_inline void st_note_last(struct st_slot *s, __u8 dir, __u64 tail)
+{
+	__u8 bit = ST_SLOT_LAST << (dir & 1);
+
+	s->capturing &= ~bit;
+	if (st_is_last_chunk(tail))
+		s->capturing |= bit;
+}
+
 static __always_inline void st_read_tail(struct st_call *c, struct st_slot_dir *d)
 {
 	__u64 addr = c->src.base, len = c->src.len, last = 0;
@@ -48,12 +57,9 @@ static __always_inline void st_read_tail(struct st_call *c, struct st_slot_dir *
 static __noinline void st_keep_tail(struct st_call *c, struct st_slot *s)
 {
 	struct st_slot_dir *d = &s->dir[c->dir & 1];
-	__u8 last = ST_SLOT_LAST << (c->dir & 1);
 
 	st_read_tail(c, d);
-	s->capturing &= ~last;
-	if (st_is_last_chunk(d->tail))
-		s->capturing |= last;
+	st_note_last(s, c->dir, d->tail);
 }
 
 /* What of a call is looked at for the head, or the trailers, that its end looks like. */

@@ -147,6 +147,8 @@ static __always_inline __u16 st_after_chunk(struct st_call *c, struct st_slot *s
 	} else {
 		/* n is 1..7: the bytes behind them are shifted out. */
 		last = last >> (8 * n) | *(const __u64 *)p << (64 - 8 * n);
+		/* Of longer ones user space sees for itself how they end. */
+		st_note_last(s, c->dir, last);
 	}
 	d->tail = last;
 	d->head_len += n;

@@ -80,6 +80,22 @@ static uint64_t word_at(const uint8_t *p)
 	return w;
 }
 
+static bool tail_ends_chunks(uint64_t tail)
+{
+	uint8_t before = (uint8_t)(tail >> 16);
+
+	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
+}
+
+static void note_last(struct sim_call *c, uint64_t tail)
+{
+	uint8_t bit = (uint8_t)(ST_SLOT_LAST << c->dir);
+
+	c->s->capturing &= (uint8_t)~bit;
+	if (tail_ends_chunks(tail))
+		c->s->capturing |= bit;
+}
+
 static void after_chunk(struct sim_call *c, struct st_rec *r, const uint8_t *p, uint32_t n,
 			uint32_t cap)
 {
@@ -88,10 +104,12 @@ static void after_chunk(struct sim_call *c, struct st_rec *r, const uint8_t *p, 
 	uint64_t last = d->tail, next = 0;
 	uint32_t end;
 
-	if (n >= 8)
+	if (n >= 8) {
 		last = word_at(p + n - 8);
-	else
+	} else {
 		last = last >> (8 * n) | word_at(p) << (64 - 8 * n);
+		note_last(c, last);
+	}
 	d->tail = last;
 	d->head_len += n;
 	c->off += n;
@@ -117,13 +135,6 @@ static void after_chunk(struct sim_call *c, struct st_rec *r, const uint8_t *p, 
 		return;
 	c->s->capturing &= (uint8_t)~bit;
 	c->more = false;
-}
-
-static bool tail_ends_chunks(uint64_t tail)
-{
-	uint8_t before = (uint8_t)(tail >> 16);
-
-	return tail >> 24 == 0x0a0d0a0d30ULL && (before == '\n' || !before);
 }
 
 static void data_fill(struct sim_call *c, struct st_rec *r)
@@ -281,12 +292,8 @@ static void read_tail(struct sim_call *c, struct st_slot_dir *d)
 
 static void keep_tail(struct sim_call *c, struct st_slot_dir *d)
 {
-	uint8_t last = (uint8_t)(ST_SLOT_LAST << c->dir);
-
 	read_tail(c, d);
-	c->s->capturing &= (uint8_t)~last;
-	if (tail_ends_chunks(d->tail))
-		c->s->capturing |= last;
+	note_last(c, d->tail);
 }
 
 /* Forgets the call's first n bytes. */

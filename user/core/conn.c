@@ -33,6 +33,7 @@ static void reset(struct st_conn *n)
 	n->headless = false;
 	n->whole = false;
 	n->exiting = false;
+	n->own_fin = false;
 	n->peer_fin_ns = 0;
 	n->await_end = 0;
 	for (int d = 0; d < 2; d++)

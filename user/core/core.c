@@ -245,14 +245,16 @@ static void on_state(struct st_core *c, const struct st_rec *rec)
 	if (rec->opp_time_ns)
 		st_stream__moved(n, (enum st_dir) !dir, rec->opp_pos, rec->opp_time_ns,
 				 ST_OVER_NOT);
-	if (rec->last_ns)
+	if (rec->last_ns && !n->own_fin)
 		st_stream__moved(n, dir, rec->pos, rec->last_ns, ST_OVER_NOT);
 	if (rec->what == ST_STATE_CLOSED) {
 		on_closed(n, rec);
 		return;
 	}
-	if (rec->what == ST_STATE_OWN_FIN)
+	if (rec->what == ST_STATE_OWN_FIN) {
 		n->exiting = rec->flags & ST_F_EXITING;
+		n->own_fin = true;
+	}
 	if (n->flow.ops && !n->off && rec->what == ST_STATE_OWN_FIN)
 		n->flow.ops->eof(&n->flow, dir, fin_ns(rec));
 }

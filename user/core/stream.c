@@ -237,6 +237,9 @@ void st_stream__moved(struct st_conn *n, enum st_dir dir, uint64_t pos, uint64_t
 	if (pos > s->next + s->kept.len)
 		gap_to(n, dir, pos);
 	n->flow.ops->moved(&n->flow, dir, pos, time_ns, over);
+	/* What was to be skipped did not all come: what comes next may be wanted. */
+	if (over && s->next > pos)
+		s->next = pos;
 	/* Pieces of an answer that nobody waits for (a body behind a 304, say) begin no later one. */
 	if (over && s->kept.len && !n->flow.first && dir != n->flow.dir_req) {
 		st_buf__reset(&s->kept);

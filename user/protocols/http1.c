@@ -174,6 +174,7 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	/* Heads come in the middle of calls now: the kernel looks for them at a call's begin alone. */
 	if (f->open_cnt == 2)
 		st_flow__mode(f, ST_MODE_EVERY);
+	st->piped = st->piped || f->open_cnt > 1;
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
 	st_http1_of(x)->req = st_http1_kept__ref(head);
@@ -494,10 +495,12 @@ static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t t
 /* What was not seen is over. */
 static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, bool ended)
 {
+	const struct http1 *st = f->state;
 	struct half *h = half_of(f, dir);
 	bool hole = h->hole == HOLE;
 
-	if (h->endless && !ended) {
+	/* What ends may be another request's body then. */
+	if (h->endless && (!ended || st->piped)) {
 		h->part = LOST;
 		return;
 	}
@@ -505,6 +508,19 @@ static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, boo
 	message_done(f, dir, NOT_KNOWN, time_ns);
 	if (hole && !is_req(f, dir))
 		finish_unseen(f, time_ns);
+}
+
+/*
+ * An answer to nobody may be one to a HEAD, which has no body whatever its head says: the next
+ * request tells.
+ */
+static bool has_no_body(const struct st_flow *f, enum st_dir dir)
+{
+	const struct http1 *st = f->state;
+	const struct half *h = &st->half[dir];
+
+	return !h->x && !is_req(f, dir) && (h->part == AWAIT || h->part == CHUNKED) && !st->piped &&
+	       !st->overlaps;
 }
 
 static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t time_ns,
@@ -516,7 +532,8 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 	/* The answer to what was counted as lost has gone by, seen or not. */
 	if (over && !is_req(f, dir))
 		st->absorb = false;
-	if (h->part == AWAIT && pos >= h->body_end)
+	if ((h->part == AWAIT && pos >= h->body_end) ||
+	    (over == ST_OVER_SPOKE && has_no_body(f, dir)))
 		message_done(f, dir, h->body_len, time_ns);
 	if (h->part == BLIND && over && pos >= h->body_start)
 		blind_over(f, dir, time_ns, over == ST_OVER_LAST || h->ended);

@@ -45,6 +45,7 @@ struct http1 {
 	bool absorb;	      /* the next response's request was counted as lost */
 	bool begun;	      /* a request was seen */
 	bool paired;   /* a response was seen to answer a request: the directions are right */
+	bool piped;    /* several were open at once */
 	bool overlaps; /* a request turn began before all requests of earlier ones were answered */
 	bool unsure;   /* bytes of such a connection were lost: nothing tells what answers what */
 	uint8_t even;  /* unsure: turns in a row with as many answers as requests */
