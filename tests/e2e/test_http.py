@@ -114,6 +114,50 @@ def test_chunked_request(start_server, tracer):
     assert _paths(tap, 2) == [one, other]
 
 
+def _chunked(sizes, trailer=""):
+    return "".join(f"{n:x}\r\n{'c' * n}\r\n" for n in sizes) + f"0\r\n{trailer}\r\n"
+
+
+@pytest.mark.parametrize("server_name", ["go", "node", "gunicorn_gthread"])
+@pytest.mark.parametrize("piece_sz", [None, 1000, 65536])
+def test_chunked_requests_are_followed_by_others(piece_sz, server_name, start_server, tracer):
+    """Bodies that nobody copies: their ends are found all the same."""
+    server = start_server(server_name)
+    tap = tracer("--port", server.port, "-o", "json")
+    paths = []
+    with Raw(server.port) as raw:
+        for sizes, trailer in [([5, 7], ""), ([100_000], ""), ([4096] * 20, "X-Sum: 1\r\n"), ([1] * 300, "")]:
+            paths += [path("echo"), path()]
+            raw.send(f"POST {paths[-2]} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                     _chunked(sizes, trailer), piece_sz)
+            assert raw.answer() == 200
+            raw.get(paths[-1])
+            assert raw.answer() == 200
+    tap.wait_spans(2 * len(paths))
+    closing = tap.stop()
+    for kind in ("SERVER", "CLIENT"):
+        check.assert_one_each(tap.spans(kind), paths, f"{kind} spans")
+    assert closing.lost == 0, closing
+
+
+def test_early_answer_to_a_chunked_request(start_server, tracer):
+    """nginx answers before the body is there. Nobody sees where that ends: what follows is counted, and no body is
+    taken for a request."""
+    server = start_server("nginx")
+    tap = tracer("-p", server.pid, "-o", "json")
+    early, following, fake = path("echo"), path(), f"GET {path()} HTTP/1.1\r\nHost: a\r\n\r\n"
+    with Raw(server.port) as raw:
+        raw.send(f"POST {early} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n{'c' * 1000}")
+        assert raw.answer() == 200
+        raw.send(fake * 20)
+        raw.send("c" * (0x800 - 1000 - 20 * len(fake)) + "\r\n0\r\n\r\n")
+        raw.get(following)
+        assert raw.answer() == 200
+    tap.wait_spans(1)
+    closing = tap.stop()
+    assert closing.requests == 2 and {s.path for s in tap.spans()} <= {early, following}, closing
+
+
 def test_body_that_looks_like_a_request(start_server, tracer):
     server = start_server("python")
     tap = tracer("-p", server.pid, "-o", "json")
