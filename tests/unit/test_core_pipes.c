@@ -55,6 +55,56 @@ static void body_and_next_head(void **state)
 	each_reader(body_and_next_head_run);
 }
 
+/* A record that took its number when another CPU had begun the next turn. */
+static void tap_number_taken_late(struct bed *b, const struct st_rec *r)
+{
+	struct {
+		struct st_rec r;
+		uint8_t payload[ST_PAYLOAD_L];
+	} copy;
+
+	memcpy(&copy, r, sizeof(*r) + r->len);
+	if (r->kind == ST_REC_DATA && r->conn_id == b->c.conn_id && r->dir == ST_RX)
+		copy.r.turn++;
+	assert_int_equal(st_core__feed(b->core, &copy.r), 0);
+}
+
+/* The client sends the rest of a body while it reads the answer, on two CPUs. */
+static void both_at_once_run(struct bed *b)
+{
+	static const char post[] = "POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+
+	b->tap = tap_number_taken_late;
+	for (int i = 0; i < 3; i++) {
+		sim_puts(&b->c, i ? GET("/again") : post);
+		bed_step(b, MS);
+		sim_recv_all(&b->s);
+		sim_puts(&b->s, OK("4"));
+		bed_step(b, MS);
+		sim_recv_all(&b->c);
+		bed_step(b, MS);
+		sim_puts(&b->s, "abcd");
+		bed_step(b, MS);
+		if (!i)
+			sim_puts(&b->c, "0123456789");
+		sim_recv_all(&b->c);
+		bed_step(b, MS);
+		sim_recv_all(&b->s);
+		bed_step(b, MS);
+	}
+	bed_end(b);
+	assert_int_equal(b->cnt, 6);
+	assert_int_equal(bed_stats(b).lost_requests, 0);
+	for (uint32_t i = 0; i < b->cnt; i++)
+		assert_true(b->spans[i].code == 200 && !b->spans[i].incomplete);
+}
+
+static void both_at_once(void **state)
+{
+	(void)state;
+	each_reader(both_at_once_run);
+}
+
 /* ---- at random ---- */
 
 static uint64_t rnd_state;
@@ -451,13 +501,10 @@ static void joined(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(body_and_next_head),
-		cmocka_unit_test(one_at_a_time),
-		cmocka_unit_test(answered_early),
-		cmocka_unit_test(pipelined),
-		cmocka_unit_test(pipelined_and_early),
-		cmocka_unit_test(cut_short),
-		cmocka_unit_test(joined),
+		cmocka_unit_test(body_and_next_head), cmocka_unit_test(both_at_once),
+		cmocka_unit_test(one_at_a_time),      cmocka_unit_test(answered_early),
+		cmocka_unit_test(pipelined),	      cmocka_unit_test(pipelined_and_early),
+		cmocka_unit_test(cut_short),	      cmocka_unit_test(joined),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,13 +104,27 @@ static void lost_turns(struct st_conn *n, uint32_t turns, const struct st_rec *r
 		n->flow.ops->gap(&n->flow, dir, rec->pos, rec->pos);
 }
 
+/*
+ * Which turn is it? Turns alternate; where the number does not fit the direction, another CPU began
+ * the next turn, the other way, before this record took its number.
+ */
+static uint32_t turn_of(const struct st_conn *n, const struct st_rec *rec)
+{
+	bool odd = (rec->turn - n->turn) & 1, same = rec->dir == n->last_dir;
+
+	if (rec->kind == ST_REC_DATA && n->turn && rec->turn > n->turn && odd == same)
+		return rec->turn - 1;
+	return rec->turn;
+}
+
 static void count_turns(struct st_conn *n, const struct st_rec *rec)
 {
 	uint32_t seen = rec->kind == ST_REC_DATA && rec->flags & ST_F_TURN ? n->turn + 1 : n->turn;
+	uint32_t turn = turn_of(n, rec);
 
-	if (rec->turn > seen && !n->off)
-		lost_turns(n, rec->turn - seen, rec);
-	n->turn = rec->turn;
+	if (turn > seen && !n->off)
+		lost_turns(n, turn - seen, rec);
+	n->turn = turn;
 }
 
 /* The next turn, begun where both directions stand: the parser may take it in one step. */

@@ -182,7 +182,7 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		.time_ns = rec->time_ns,
 		.tgid = rec->tgid,
 		.tid = rec->tid,
-		.turn = rec->turn,
+		.turn = n->turn,
 	};
 	uint64_t want;
 
