@@ -230,6 +230,9 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left
 	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
 		return NULL;
 	d = &s->dir[ST_TX];
+	/* Pages within a turn (sendfile): whatever is looked at next tells how far they came. */
+	if (unreadable && !spliced && s->last_dir == ST_TX + 1)
+		goto out;
 	pos = st_pos_extend(d->pos, st_write_seq(sk));
 	if (d->call_end == pos + left)
 		goto out;

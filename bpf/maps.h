@@ -144,6 +144,8 @@ struct st_src {
 
 /* One call that moves bytes. */
 struct st_call {
+	__u64 addr; /* of its next bytes, and how many lie there together */
+	__u64 len;
 	__u32 slot;
 	__u32 bytes; /* of the call: announced (send) or moved (receive) */
 	__u64 pos;   /* of its first byte */

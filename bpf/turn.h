@@ -89,29 +89,33 @@ static __always_inline __u32 st_low_byte(__u64 m)
 }
 
 /*
- * Where a head's CRLF CRLF ends within the first n bytes of a middle-sized chunk; 0 when it is
- * not there. By words: a byte is looked at only where a CR is.
+ * Where a head's CRLF CRLF ends within the first n bytes of a middle-sized chunk is kept as the
+ * direction's hint; 0 when it is not there. By words: a byte is looked at only where a CR is. What
+ * lies behind the n bytes is not asked before something is found: one way out a round, and one
+ * state behind all of them, spare the verifier most of its work.
  */
-static __always_inline __u32 st_find_head_end(const __u8 *p, __u32 n)
+static __always_inline void st_find_head_end(struct st_slot_dir *d, const __u8 *p, __u32 n)
 {
-	for (__u32 i = 0; i + 8 <= ST_PAYLOAD_M; i += 8) {
+	__u32 end = 0;
+
+	for (__u32 i = 0; i + 11 <= ST_PAYLOAD_M; i += 8) {
 		__u64 w = *(const __u64 *)(p + i) ^ 0x0d0d0d0d0d0d0d0dULL;
 		__u64 hit = (w - 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
-		__u32 at, four = 0;
+		__u32 at;
 
-		if (i >= n)
-			return 0;
 		if (!hit)
 			continue;
 		/* The first CR of a word alone: a shorter last line costs a longer copy, no more. */
 		at = i + st_low_byte(hit);
-		if (at + 4 > ST_PAYLOAD_M || at + 4 > n)
-			return 0;
-		four = *(const __u32 *)(p + at);
-		if (four == ST_CRLFCRLF)
-			return at + 4;
+		if (*(const __u32 *)(p + at) == ST_CRLFCRLF) {
+			end = at + 4;
+			break;
+		}
 	}
-	return 0;
+	*(volatile __u32 *)&d->head_hint = end;
+	end = *(volatile __u32 *)&d->head_hint;
+	if (end > n)
+		d->head_hint = 0;
 }
 
 /* Heads of one connection tend to be of one length: that place is looked at first. */
@@ -124,9 +128,8 @@ static __always_inline __u32 st_head_end(struct st_slot_dir *d, const __u8 *p, _
 	if (hint >= 4 && hint <= ST_PAYLOAD_M && hint <= n && at <= ST_PAYLOAD_M - 4 &&
 	    *(const __u32 *)(p + at) == ST_CRLFCRLF)
 		return hint;
-	hint = st_find_head_end(p, n);
-	d->head_hint = hint;
-	return hint;
+	st_find_head_end(d, p, n);
+	return *(volatile __u32 *)&d->head_hint;
 }
 
 /* After a chunk: has the head ended, and does the call hold more that is wanted? */
@@ -168,7 +171,7 @@ static __always_inline __u16 st_after_chunk(struct st_call *c, struct st_slot *s
 	end = cap == ST_PAYLOAD_M ? st_head_end(d, p, n) : 0;
 	if (!end)
 		return 0;
-	if (end + 8 <= n && end + 8 <= cap)
+	if (end <= cap - 8 && end + 8 <= n)
 		next = *(const __u64 *)(p + end);
 	if (!st_starts_message(next)) {
 		s->capturing &= ~bit;
@@ -293,15 +296,29 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 ST_CHUNK_FN(st_chunk_l, ST_PAYLOAD_L)
 ST_CHUNK_FN(st_chunk_s, ST_PAYLOAD_S)
 
+/* Where the bytes at c->off lie: c->addr, c->len; 0 when there are none. Global, as the chunks are. */
+__noinline int st_src_find(__u32 which)
+{
+	struct st_call *c = bpf_map_lookup_elem(&scratch, &which);
+
+	return c && st_src_at(&c->src, c->off, &c->addr, &c->len);
+}
+
 /*
  * The call's first bytes: nearly always all that is wanted. A turn whose bytes cannot be read
  * still gets its record: the position and the times count.
  */
-static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s)
+static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s, __u32 which)
 {
-	__u64 addr = 0, len = 0;
+	__u64 addr = c->src.base, len = 0;
 
-	if (!st_src_at(&c->src, 0, &addr, &len))
+	if (c->src.segs == 1) {
+		len = c->src.len;
+	} else if (st_src_find(which)) {
+		addr = c->addr;
+		len = c->len;
+	}
+	if (!len)
 		c->flags |= ST_F_UNREADABLE;
 	if (len > c->bytes)
 		len = c->bytes;
@@ -312,18 +329,16 @@ static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s)
 
 static __noinline int st_next_chunk(struct st_call *c, __u32 which)
 {
-	__u64 addr = 0, len = 0;
-
-	if (!st_src_at(&c->src, c->off, &addr, &len))
+	if (!st_src_find(which))
 		return 0;
-	if (len > c->bytes - c->off)
-		len = c->bytes - c->off;
-	return st_chunk_l(which, addr, len);
+	if (c->len > c->bytes - c->off)
+		c->len = c->bytes - c->off;
+	return st_chunk_l(which, c->addr, c->len);
 }
 
 static __always_inline void st_capture(struct st_call *c, struct st_slot *s, __u32 which)
 {
-	if (!st_first_chunk(c, s)) {
+	if (!st_first_chunk(c, s, which)) {
 		if (s->lost < 255)
 			s->lost++;
 		return;

@@ -22,7 +22,7 @@
 #include "who.h"
 
 /* While records come, the rings are read this often, without a wake-up for each. */
-#define NAP_NS	      (6 * ST_NSEC_PER_MSEC)
+#define NAP_NS	      (7 * ST_NSEC_PER_MSEC)
 /* After a sleep the response follows its request soon: the naps begin short and double. */
 #define NAP_FIRST_NS  ST_NSEC_PER_MSEC
 #define NAP_BUSY_NS   (2 * ST_NSEC_PER_MSEC)

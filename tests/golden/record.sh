@@ -27,7 +27,7 @@ keep() {
 		name=$(basename "$rec" .rec | tr -c 'A-Za-z0-9\n' -)
 		gzip -n -9 <"$rec" >"$TMP/packed"
 		[ "$(stat -c %s "$TMP/packed")" -le $LIMIT_SZ ] || continue
-		! grep -aq "$ROOT" "$rec" || continue
+		! grep -aq -e "$ROOT" -e "${HOME:-/root}/" -e /home/ "$rec" || continue
 		"$ROOT/build/spantap" replay "$rec" -o json 2>/dev/null | grep -q spanId || continue
 		cp "$TMP/packed" "$HERE/e2e/$name.rec.gz"
 		echo "$name"
