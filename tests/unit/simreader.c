@@ -133,7 +133,8 @@ void sim_drain(struct sim *s, sim_rec_fn fn, void *ctx)
 		off += sizeof(*r) + r->payload_sz;
 		fn(ctx, r);
 	}
-	memmove(s->queue.p, s->queue.p + off, s->queue.len - off);
+	if (off)
+		memmove(s->queue.p, s->queue.p + off, s->queue.len - off);
 	s->queue.len -= off;
 }
 

@@ -133,9 +133,9 @@ static bool quick(struct st_conn *n, const struct st_rec *rec)
 	struct st_stream *s = &n->stream[rec->dir], *o = &n->stream[rec->dir ^ 1];
 	uint64_t want;
 
-	if (!(rec->flags & ST_F_TURN) || rec->turn != n->turn + 1 || rec->pos != s->next ||
-	    rec->opp_pos > o->next || !n->flow.ops || !n->flow.ops->quick || n->headless ||
-	    !s->synced || !o->synced || s->kept.len || o->kept.len)
+	if (!(rec->flags & ST_F_TURN) || rec->turn != n->turn + 1 || rec->dir == n->last_dir ||
+	    rec->pos != s->next || rec->opp_pos > o->next || !n->flow.ops || !n->flow.ops->quick ||
+	    n->headless || !s->synced || !o->synced || s->kept.len || o->kept.len)
 		return false;
 	n->turn++;
 	n->await_end = 0;
