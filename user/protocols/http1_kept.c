@@ -107,55 +107,86 @@ void st_http1_kept__unref(struct st_http1_kept *k)
 	free_list[class].cnt++;
 }
 
-/* A slice that outlives the span: in the head already, or copied behind the others. */
-static bool settle(struct st_http1_kept *k, struct st_http1_tmpl *t, struct st_str *s)
+static bool in_head(const struct st_http1_kept *k, struct st_str s)
 {
-	if (!s->len || (s->p >= k->bytes && s->p < k->bytes + k->len))
-		return true;
-	if (s->len > sizeof(t->text) - t->text_len)
-		return false;
-	memcpy(t->text + t->text_len, s->p, s->len);
-	s->p = t->text + t->text_len;
-	t->text_len += s->len;
-	return true;
+	return !s.len || (s.p >= k->bytes && s.p < k->bytes + k->len);
 }
 
-static bool fill(struct st_http1_kept *k, struct st_http1_tmpl *t, const struct st_span *s,
-		 struct st_str fallback)
+/* Bytes of the span's texts that are not the head's; SIZE_MAX when it cannot be kept. */
+static size_t text_sz(const struct st_http1_kept *k, const struct st_span *s)
 {
-	t->text_len = 0;
+	size_t n = in_head(k, s->name) ? 0 : s->name.len;
+
+	for (uint16_t i = 0; i < s->attr_cnt; i++) {
+		const struct st_attr *a = &s->attrs[i];
+
+		if (a->type == ST_V_STRS)
+			return SIZE_MAX;
+		if (a->type == ST_V_STR && !in_head(k, a->s))
+			n += a->s.len;
+	}
+	return n;
+}
+
+/* Room for a template; the one that is there is used again when it is large enough. */
+static struct st_http1_tmpl *tmpl_room(struct st_http1_kept *k, size_t room)
+{
+	struct st_http1_tmpl *t = k->tmpl;
+
+	if (t && t->room >= room)
+		return t;
+	free(t);
+	k->tmpl = t = malloc(sizeof(*t) + room);
+	if (t)
+		t->room = (uint32_t)room;
+	return t;
+}
+
+/* A slice that outlives the span: in the head already, or copied behind the others. */
+static void settle(const struct st_http1_kept *k, struct st_str *s, char **text)
+{
+	if (in_head(k, *s))
+		return;
+	memcpy(*text, s->p, s->len);
+	s->p = *text;
+	*text += s->len;
+}
+
+static void fill(const struct st_http1_kept *k, struct st_http1_tmpl *t, const struct st_span *s)
+{
+	char *text = (char *)(t->attrs + s->attr_cnt);
+
 	t->attr_cnt = s->attr_cnt;
 	t->status = s->status;
 	t->name = s->name;
-	t->fallback = fallback; /* static text */
-	if (!settle(k, t, &t->name))
-		return false;
+	settle(k, &t->name, &text);
 	for (uint16_t i = 0; i < s->attr_cnt; i++) {
 		t->attrs[i] = s->attrs[i];
-		if (s->attrs[i].type == ST_V_STRS ||
-		    (s->attrs[i].type == ST_V_STR && !settle(k, t, &t->attrs[i].s)))
-			return false;
+		if (s->attrs[i].type == ST_V_STR)
+			settle(k, &t->attrs[i].s, &text);
 	}
-	return true;
 }
 
 void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			  uint64_t resp_body, const struct st_span *s, struct st_str fallback)
 {
 	static uint64_t last_id;
+	size_t text = text_sz(k, s);
+	struct st_http1_tmpl *t;
 
-	if (s->attr_cnt > ST_HTTP1_TMPL_ATTRS || s->dropped_attr_cnt)
+	if (k->tmpl)
+		k->tmpl->id = 0;
+	if (s->attr_cnt > ST_HTTP1_TMPL_ATTRS || text > ST_HTTP1_TMPL_TEXT || s->dropped_attr_cnt)
 		return;
-	if (!k->tmpl)
-		k->tmpl = malloc(sizeof(*k->tmpl));
-	if (!k->tmpl)
+	t = tmpl_room(k, s->attr_cnt * sizeof(t->attrs[0]) + text);
+	if (!t)
 		return;
-	k->tmpl->id = 0;
-	k->tmpl->http_status = status;
-	k->tmpl->req_body = req_body;
-	k->tmpl->resp_body = resp_body;
-	if (fill(k, k->tmpl, s, fallback))
-		k->tmpl->id = ++last_id;
+	t->http_status = status;
+	t->req_body = req_body;
+	t->resp_body = resp_body;
+	t->fallback = fallback; /* static text */
+	fill(k, t, s);
+	t->id = ++last_id;
 }
 
 bool st_http1_kept__recall(const struct st_http1_kept *k, uint16_t status, uint64_t req_body,

@@ -21,11 +21,10 @@ struct st_http1_tmpl {
 	uint16_t http_status;
 	uint16_t attr_cnt;
 	uint8_t status; /* enum st_status */
+	uint32_t room;	/* bytes behind this */
 	struct st_str name;
 	struct st_str fallback;
-	struct st_attr attrs[ST_HTTP1_TMPL_ATTRS];
-	uint32_t text_len;
-	char text[ST_HTTP1_TMPL_TEXT]; /* what attrs point to besides the heads */
+	struct st_attr attrs[]; /* attr_cnt; then what they point to besides the head */
 };
 
 struct st_http1_kept {
