@@ -6,7 +6,7 @@
  */
 #include "protocols/http1_state.h"
 
-/* Nothing is open in this direction but, perhaps, a body that has passed by now. */
+/* What answers what is certain here, and one exchange at most is open. */
 static bool ready(const struct st_flow *f, const struct http1 *st)
 {
 	return st->paired && !st->overlaps && !st->unsure && !st->absorb && !st->owed &&
