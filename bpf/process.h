@@ -5,16 +5,37 @@
 
 #include "turn.h"
 
+/* A child may be gone before anybody reads who it was: it is what its parent is. */
+static __always_inline void st_tell_fork(__u32 parent, __u32 child)
+{
+	struct st_cursor cur;
+	struct st_rec *r;
+
+	if (!st_ring_here(&cur))
+		return;
+	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
+	if (!r) {
+		st_rec_refused(&cur);
+		return;
+	}
+	st_rec_begin(r, &cur, ST_REC_FORK, 0);
+	r->tgid = r->tid = child;
+	r->call_len = parent;
+	st_rec_submit(r, &cur);
+}
+
 static __always_inline void st_forked(struct task_struct *parent, struct task_struct *child)
 {
-	__u32 tgid = BPF_CORE_READ(child, tgid), state;
+	__u32 tgid = BPF_CORE_READ(child, tgid), from = BPF_CORE_READ(parent, tgid), state;
 
 	if (tgid != (__u32)BPF_CORE_READ(child, pid))
 		return; /* a thread */
-	state = st_proc_state(BPF_CORE_READ(parent, tgid));
+	state = st_proc_state(from);
 	if (state == ST_PROC_TRACED && !cfg.follow)
 		state = ST_PROC_UNKNOWN;
 	st_proc_set(tgid, state);
+	if (!ctl.stopping && (state == ST_PROC_TRACED || (cfg.all && state == ST_PROC_UNKNOWN)))
+		st_tell_fork(from, tgid);
 }
 
 #define ST_EXEC_FILE_MAX 240 /* comm, this and the arguments' room: ST_PROC_PAYLOAD */

@@ -230,7 +230,9 @@ static void on_process(void *ctx, const struct st_rec *rec)
 {
 	struct st_pipeline *p = ctx;
 
-	if (rec->kind == ST_REC_EXEC)
+	if (rec->kind == ST_REC_FORK)
+		st_registry__fork(p->registry, (int)rec->tgid, (int)rec->call_len);
+	else if (rec->kind == ST_REC_EXEC)
 		on_exec(p, rec);
 	else
 		st_registry__exit(p->registry, (int)rec->tgid, rec->time_ns);

@@ -16,6 +16,9 @@
 /* Without one: names the services of new processes while they live. */
 #define EVERY_NS     (5 * ST_NSEC_PER_SEC)
 
+/* Records are read so soon. */
+#define READ_NS	     (5 * ST_NSEC_PER_MSEC)
+
 struct st_timing {
 	struct st_tracer *tracer;
 	struct st_registry *registry;
@@ -23,6 +26,10 @@ struct st_timing {
 	struct st_latency *ended;
 	uint64_t due_ns; /* 0: run at once */
 	uint64_t now_ns;
+	/* Those that were gone at gone_ns, sorted: taken when all records of that time were read. */
+	uint32_t *gone;
+	uint32_t gone_cnt;
+	uint64_t gone_ns;
 };
 
 /* Where to, for a look at all histograms. */
@@ -43,11 +50,11 @@ struct st_timing *st_timing__new(struct st_tracer *t, struct st_registry *regist
 	m->registry = registry;
 	m->who = who;
 	m->ended = st_latency__new();
-	if (!m->ended) {
-		free(m);
-		return NULL;
-	}
-	return m;
+	m->gone = calloc(st_tracer__hists(t)->max, sizeof(*m->gone));
+	if (m->ended && m->gone)
+		return m;
+	st_timing__free(m);
+	return NULL;
 }
 
 void st_timing__free(struct st_timing *m)
@@ -55,6 +62,7 @@ void st_timing__free(struct st_timing *m)
 	if (!m)
 		return;
 	st_latency__free(m->ended);
+	free(m->gone);
 	free(m);
 }
 
@@ -78,10 +86,8 @@ static void add(void *ctx, const struct st_hist_key *key, const struct st_hist *
 }
 
 /* One that its parent has not waited for yet keeps its number: it is taken the next time. */
-static bool is_gone(void *ctx, uint32_t tgid)
+static bool has_ended(struct st_timing *m, uint32_t tgid)
 {
-	struct st_timing *m = ctx;
-
 	if (kill((pid_t)tgid, 0) && errno == ESRCH)
 		return true;
 	/* Asked for while it lives: later nobody knows its service. */
@@ -89,14 +95,55 @@ static bool is_gone(void *ctx, uint32_t tgid)
 	return false;
 }
 
-uint64_t st_timing__run(struct st_timing *m, uint64_t now_ns)
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void find_gone(struct st_timing *m)
+{
+	int n = st_hists__groups(st_tracer__hists(m->tracer), m->gone);
+
+	m->gone_cnt = 0;
+	for (int i = 0; i < n; i++)
+		if (has_ended(m, m->gone[i]))
+			m->gone[m->gone_cnt++] = m->gone[i];
+	qsort(m->gone, m->gone_cnt, sizeof(*m->gone), by_number);
+	m->gone_ns = st_clock__mono_ns();
+}
+
+static bool is_gone(void *ctx, uint32_t tgid)
+{
+	const struct st_timing *m = ctx;
+
+	return bsearch(&tgid, m->gone, m->gone_cnt, sizeof(tgid), by_number);
+}
+
+static void take_gone(struct st_timing *m)
 {
 	struct sum s = {.m = m, .to = m->ended};
 
+	st_hists__take(st_tracer__hists(m->tracer), is_gone, m, add, &s);
+	m->gone_cnt = 0;
+}
+
+/*
+ * A histogram is there at once, the record that says whose it is when it has been read: one that
+ * was gone before that would have no name.
+ */
+uint64_t st_timing__run(struct st_timing *m, uint64_t now_ns)
+{
 	if (now_ns < m->due_ns)
 		return m->due_ns;
 	m->now_ns = now_ns;
-	st_hists__take(st_tracer__hists(m->tracer), is_gone, m, add, &s);
+	if (!m->gone_cnt)
+		find_gone(m);
+	if (m->gone_cnt && st_rings__read_until(st_tracer__rings(m->tracer)) < m->gone_ns)
+		return now_ns + READ_NS;
+	if (m->gone_cnt)
+		take_gone(m);
 	m->due_ns = now_ns + EVERY_NS;
 	return m->due_ns;
 }

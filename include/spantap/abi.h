@@ -46,7 +46,8 @@ enum st_rec_kind {
 	ST_REC_EXIT = 6,    /* a process ended (its last thread) */
 	ST_REC_CONNECT = 7, /* a connect failed; payload: struct st_open */
 	ST_REC_OVERFLOW =
-		8 /* a listening socket's accept queue was full; payload: struct st_open */
+		8,	/* a listening socket's accept queue was full; payload: struct st_open */
+	ST_REC_FORK = 9 /* a process began as a copy of another; call_len: that one's tgid */
 };
 
 /* Flags of a record. */
@@ -97,7 +98,8 @@ struct st_rec {
 	__u32 tgid;
 	__u32 tid;
 	__u32 turn;	  /* turns of this connection so far, this one included */
-	__u32 call_len;	  /* bytes of the whole call; EXEC: of the file name with its NUL, or 0 */
+	__u32 call_len;	  /* bytes of the whole call; EXEC: of the file name with its NUL, or 0;
+			   * FORK: the parent's thread group; EXIT: the exit code */
 	__u16 len;	  /* valid payload bytes */
 	__u16 payload_sz; /* payload area after this header */
 	__u16 flags;	  /* ST_F_* */

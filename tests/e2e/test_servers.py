@@ -9,6 +9,7 @@ import pytest
 
 from harness import check, clients, plan, servers
 from harness.proc import find, wait_until
+from harness.spantap import parse_latencies
 
 REQUESTS = 50
 
@@ -134,6 +135,26 @@ def test_children_to_come(fresh_server, start_client, tracer):
     tap.wait_spans(40)
     tap.stop()
     check.assert_spans(tap.spans(), "SERVER", before + after, results, server)
+
+
+def test_gone_with_their_connection(folder, start_client, tracer):
+    """Processes that live for one request: by the time that a span is over, nobody can read whose it was."""
+    server = servers.python_forking(folder)
+    requests = [r._replace(close=True) for r in plan.same(200)]
+    try:
+        spans, timed = tracer("-p", server.pid, "-o", "json"), tracer("-p", server.pid, "-o", "none")
+        results = start_client("curl").run(server.base, requests)
+        spans.wait_spans(len(requests))
+        spans.stop()
+        timed.stop()
+    finally:
+        server.stop()
+    check.assert_spans(spans.spans(), "SERVER", requests, results, server)
+    assert {s.resource["service.name"] for s in spans.spans()} == {"threaded"}
+    assert len({s.resource["process.pid"] for s in spans.spans()}) == len(requests)
+    assert {s.resource["process.parent_pid"] for s in spans.spans()} == {server.pid}
+    row, = parse_latencies(timed.stderr)
+    assert (row.service, row.role, row.count) == ("threaded", "server", len(requests)), timed.stderr
 
 
 def test_without_children(start_server, start_client, tracer):

@@ -280,6 +280,70 @@ static void test_gone(void **state)
 	st_registry__free(r);
 }
 
+static pid_t gone_pid(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+/* A copy that was gone before anybody asked is what its parent is, or that one's parent. */
+static void test_fork(void **state)
+{
+	struct st_registry *r = st_registry__new(NULL, 8);
+	const struct st_resource *res, *self = st_registry__get(r, getpid(), 1);
+	pid_t a = gone_pid(), b = gone_pid();
+
+	(void)state;
+	st_registry__fork(r, a, getpid());
+	st_registry__exit(r, a, 2);
+	res = st_registry__get(r, a, 3);
+	assert_true(st_str_eq(res->service, self->service));
+	assert_int_equal(res->pid, a);
+	assert_int_equal(attr(res, ST_KEY(process_pid))->i, a);
+	assert_int_equal(attr(res, ST_KEY(process_parent_pid))->i, getpid());
+	assert_non_null(attr(self, ST_KEY(service_instance_id)));
+	assert_null(attr(res, ST_KEY(service_instance_id)));
+	assert_null(attr(res, ST_KEY(process_creation_time)));
+	assert_non_null(attr(res, ST_KEY(process_executable_path)));
+
+	/* The number again: another process, whose parent executed something and is gone as well. */
+	st_registry__exec(r, b, ST_STR("shop"), ST_STR("/srv/shop"), ST_STR("/srv/shop\0-p"));
+	st_registry__fork(r, a, b);
+	st_registry__exit(r, b, 4);
+	st_registry__exit(r, a, 4);
+	check_str(st_registry__get(r, a, 5), ST_KEY(service_name), "shop");
+
+	/* What it executes itself is nearer. */
+	st_registry__fork(r, a, b);
+	st_registry__exec(r, a, ST_STR("till"), ST_STR("/srv/till"), ST_STR("/srv/till"));
+	check_str(st_registry__get(r, a, 6), ST_KEY(service_name), "till");
+	st_registry__free(r);
+}
+
+/* Numbers that are used anew may name one another as parents, and be more than there is room for. */
+static void test_fork_without_end(void **state)
+{
+	struct st_registry *r = st_registry__new(NULL, 4);
+	pid_t gone[40];
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		gone[i] = gone_pid();
+	st_registry__fork(r, gone[0], gone[1]);
+	st_registry__fork(r, gone[1], gone[0]);
+	check_str(st_registry__get(r, gone[0], 1), ST_KEY(service_name), "unknown_service");
+	st_registry__fork(r, gone[2], gone[2]);
+	check_str(st_registry__get(r, gone[2], 1), ST_KEY(service_name), "unknown_service");
+	for (int i = 1; i < 40; i++)
+		st_registry__fork(r, gone[i], gone[i - 1]);
+	check_str(st_registry__get(r, gone[39], 2), ST_KEY(service_name), "unknown_service");
+	st_registry__free(r);
+}
+
 /* What exec events tell, with and without the file's name. */
 static void test_from_exec(void **state)
 {
@@ -632,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_parse_stat), cmocka_unit_test(test_process),
 		cmocka_unit_test(test_config),	   cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_from_exec),
+		cmocka_unit_test(test_fork),	   cmocka_unit_test(test_fork_without_end),
 		cmocka_unit_test(test_exec),	   cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_pack),	   cmocka_unit_test(test_pack_bounds),
 		cmocka_unit_test(test_table),	   cmocka_unit_test(test_lru),

@@ -310,6 +310,7 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 			return -EINVAL;
 		on_address(c, rec);
 		return 0;
+	case ST_REC_FORK:
 	case ST_REC_EXEC:
 	case ST_REC_EXIT:
 		if (c->cfg.ops.process)

@@ -84,6 +84,19 @@ int st_hists__each(const struct st_hists *s, st_hist_fn fn, void *ctx)
 	return 0;
 }
 
+int st_hists__groups(const struct st_hists *s, uint32_t *tgids)
+{
+	struct look l;
+	int err = look(s, &l);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < l.cnt; i++)
+		tgids[i] = l.keys[i].tgid;
+	look_free(&l);
+	return (int)l.cnt;
+}
+
 /* Keeps those that are gone; their keys are deleted. */
 static void forget_gone(const struct st_hists *s, struct look *l, st_hist_is gone, void *ctx)
 {

@@ -23,6 +23,9 @@ typedef bool (*st_hist_is)(void *ctx, uint32_t tgid);
 /* Calls fn for each, summed over the CPUs. Returns 0 or -errno. */
 int st_hists__each(const struct st_hists *s, st_hist_fn fn, void *ctx);
 
+/* The thread group of each, some more than once; room for s->max. Returns how many, or -errno. */
+int st_hists__groups(const struct st_hists *s, uint32_t *tgids);
+
 /*
  * Hands those of thread groups that `gone` says yes to over to fn, once and for all: the kernel
  * forgets them and uses their room for others. What it counts for such a group later begins a new

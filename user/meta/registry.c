@@ -14,6 +14,7 @@
 #define RECHECK_EXITED_NS (1 * NS)  /* the same for one that ended */
 #define KEEP_EXITED_NS	  (30 * NS)
 #define NONE		  UINT32_MAX
+#define ANCESTORS_MAX	  16
 
 /* What the kernel said at exec, kept until somebody asks. */
 struct exec_facts {
@@ -29,8 +30,10 @@ struct item {
 	uint64_t exited_ns;	       /* 0: not known to have ended */
 	uint64_t start_ticks;	       /* 0: unknown */
 	int32_t tgid;		       /* 0: the item is free */
+	int32_t parent;		       /* not 0: it began as that one's copy since res was made */
 	uint32_t next, prev;	       /* among those that ended; next: among the free ones */
 	bool seen;
+	bool pinned; /* it is being made */
 };
 
 /* A resource that no process has any more, but a span may. */
@@ -56,6 +59,7 @@ struct st_registry {
 	uint32_t generation;
 	uint64_t now_ns; /* the last time that a caller named */
 	bool offline;
+	uint32_t ancestors; /* being asked for the sake of a child */
 	struct st_process *scratch;
 	struct st_resource *self, *unknown;
 	struct st_resource_env env;
@@ -204,7 +208,7 @@ static void evict(struct st_registry *r)
 		struct item *it = &r->items[i];
 
 		r->hand = (i + 1) % r->max;
-		if (it->tgid && !it->seen) {
+		if (it->tgid && !it->seen && !it->pinned) {
 			r->stats.evicted += it->res != NULL;
 			retire(r, it->res);
 			drop_item(r, i);
@@ -256,18 +260,57 @@ static void read_exec(struct st_process *p, const struct item *it)
 			      st_str(filename, e->filename_len), st_str(args, e->args_len));
 }
 
-/* A resource by /proc, by the exec event when the process is gone, or of an unknown process. */
+/* By the process that it was forked by; NULL: that one is not known either. */
+static struct st_resource *inherit(struct st_registry *r, struct item *it)
+{
+	struct st_resource *res = NULL;
+	uint32_t i = find(r, it->parent);
+
+	/*
+	 * Numbers are used anew: a circle is not one of ancestors. What is pinned leaves room for
+	 * others.
+	 */
+	if (r->ancestors == ANCESTORS_MAX || 2 * r->ancestors >= r->max ||
+	    (i != NONE && r->items[i].pinned))
+		return NULL;
+	it->pinned = true;
+	r->ancestors++;
+	res = st_resource__of_child(&r->env, st_registry__get(r, it->parent, r->now_ns), it->tgid);
+	r->ancestors--;
+	it->pinned = false;
+	return res;
+}
+
+/* An ended one that still has its number has no arguments any more: what was told is better. */
+static int read_process(struct st_registry *r, const struct item *it)
+{
+	int err = r->offline ? -ESRCH : st_process__read(r->scratch, it->tgid);
+
+	if (!err && !r->scratch->args.len && (it->exec || it->parent))
+		err = -ESRCH;
+	return err;
+}
+
+static struct st_resource *make_unknown(struct st_registry *r, struct item *it)
+{
+	struct st_resource *res = it->parent ? inherit(r, it) : NULL;
+
+	it->start_ticks = 0;
+	if (res)
+		return res;
+	if (!r->offline)
+		r->stats.unreadable++;
+	return st_resource__build_unknown(&r->env, it->tgid);
+}
+
+/* A resource by /proc; of one that is gone by its exec event, or by its parent. */
 static struct st_resource *make(struct st_registry *r, struct item *it)
 {
 	struct st_resource *res;
-	int err = r->offline ? -ESRCH : st_process__read(r->scratch, it->tgid);
+	int err = read_process(r, it);
 
-	if (err && !it->exec) {
-		if (!r->offline)
-			r->stats.unreadable++;
-		it->start_ticks = 0;
-		return st_resource__build_unknown(&r->env, it->tgid);
-	}
+	if (err && !it->exec)
+		return make_unknown(r, it);
 	if (err)
 		read_exec(r->scratch, it);
 	if (r->scratch->malformed && !r->stats.env_malformed++)
@@ -286,6 +329,7 @@ static void refresh(struct st_registry *r, struct item *it)
 
 	free(it->exec);
 	it->exec = NULL;
+	it->parent = 0;
 	/* Out of memory: the old one is better than none. */
 	if (res)
 		adopt(r, it, res);
@@ -312,7 +356,7 @@ static const struct st_resource *get_slow(struct st_registry *r, int tgid, uint3
 	else
 		r->items[i].seen = true;
 	it = &r->items[i];
-	if (!it->res || it->exec) {
+	if (!it->res || it->exec || it->parent) {
 		refresh(r, it);
 	} else if (is_reused(r, it)) {
 		set_exited(r, i, 0);
@@ -366,6 +410,25 @@ void st_registry__exec(struct st_registry *r, int tgid, struct st_str comm, stru
 	it = &r->items[i];
 	free(it->exec);
 	it->exec = e;
+	it->parent = 0;
+	it->check_ns = 0;
+	set_exited(r, i, 0);
+}
+
+void st_registry__fork(struct st_registry *r, int tgid, int parent)
+{
+	struct item *it;
+	uint32_t i;
+
+	if (r->offline || tgid <= 0 || parent <= 0)
+		return;
+	i = find(r, tgid);
+	if (i == NONE)
+		i = new_item(r, tgid);
+	it = &r->items[i];
+	free(it->exec);
+	it->exec = NULL;
+	it->parent = parent;
 	it->check_ns = 0;
 	set_exited(r, i, 0);
 }
@@ -379,7 +442,7 @@ void st_registry__exit(struct st_registry *r, int tgid, uint64_t now_ns)
 	if (i == NONE)
 		return;
 	set_exited(r, i, now_ns ? now_ns : 1);
-	if (!r->items[i].exec && r->items[i].res)
+	if (!r->items[i].exec && !r->items[i].parent && r->items[i].res)
 		r->items[i].check_ns = now_ns + RECHECK_EXITED_NS;
 	if (r->exited_cnt > r->exited_max)
 		forget_oldest_exited(r);
@@ -408,6 +471,7 @@ int st_registry__put(struct st_registry *r, int tgid, struct st_str packed)
 		i = new_item(r, tgid);
 	free(r->items[i].exec);
 	r->items[i].exec = NULL;
+	r->items[i].parent = 0;
 	set_exited(r, i, 0);
 	r->items[i].check_ns = r->offline ? UINT64_MAX : r->now_ns + RECHECK_NS;
 	adopt(r, &r->items[i], res);

@@ -63,6 +63,12 @@ void st_registry__exec(struct st_registry *r, int tgid, struct st_str comm, stru
 		       struct st_str args);
 
 /*
+ * A process began as a copy of another. When it is gone before anybody asked for it, it is what the
+ * other one is.
+ */
+void st_registry__fork(struct st_registry *r, int tgid, int parent);
+
+/*
  * A process ended; its resource stays for 30 s, since its spans end with it or later, or until half
  * of the registry are ended ones.
  */

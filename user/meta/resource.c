@@ -277,6 +277,36 @@ struct st_resource *st_resource__build(struct st_resource_env *env, const struct
 	return r;
 }
 
+static bool is_of_one_process(const struct st_key *key)
+{
+	return key == ST_KEY(service_instance_id) || key == ST_KEY(process_pid) ||
+	       key == ST_KEY(process_parent_pid) || key == ST_KEY(process_creation_time);
+}
+
+struct st_resource *st_resource__of_child(struct st_resource_env *env,
+					  const struct st_resource *parent, int pid)
+{
+	struct draft *d = malloc(sizeof(*d));
+	struct st_resource *r = NULL;
+
+	if (d) {
+		d->env = env;
+		d->cnt = 0;
+		for (uint32_t i = 0; i < parent->attr_cnt; i++) {
+			const struct st_attr *from = &parent->attrs[i];
+			struct st_attr *a = is_of_one_process(from->key) ? NULL : add(d, from->key);
+
+			if (a)
+				*a = *from;
+		}
+		put_int(d, ST_KEY(process_pid), pid);
+		put_int(d, ST_KEY(process_parent_pid), parent->pid);
+		r = flatten(d, pid);
+	}
+	free(d);
+	return r;
+}
+
 struct st_resource *st_resource__build_unknown(struct st_resource_env *env, int pid)
 {
 	struct draft *d = malloc(sizeof(*d));

@@ -26,6 +26,13 @@ struct st_resource_env {
  */
 struct st_resource *st_resource__build(struct st_resource_env *env, const struct st_process *p);
 
+/*
+ * The one of a process that a fork made and that is gone: what its parent's says, but for what is
+ * each process's own. NULL when memory runs out.
+ */
+struct st_resource *st_resource__of_child(struct st_resource_env *env,
+					  const struct st_resource *parent, int pid);
+
 /* One of a process that nothing is known of but its number. */
 struct st_resource *st_resource__build_unknown(struct st_resource_env *env, int pid);
 

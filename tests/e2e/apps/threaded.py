@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""Python's own threaded http.server: `threaded.py PORT`."""
+"""Python's own http.server, with a thread for each connection or a process: `threaded.py PORT [fork]`."""
 
 import http.server
+import socketserver
 import sys
 import time
 
@@ -65,8 +66,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(30)
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Threading(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
 
+class Forking(socketserver.ForkingMixIn, http.server.HTTPServer):
+    request_queue_size = 128
+
+
+Server = Forking if sys.argv[2:] == ["fork"] else Threading
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -189,6 +189,11 @@ def python(folder):
     return _simple("python", folder, lambda port: [find("python3"), "threaded.py", port])
 
 
+def python_forking(folder):
+    """A process for each connection, gone with it."""
+    return _simple("python", folder, lambda port: [find("python3"), "threaded.py", port, "fork"])
+
+
 def _gunicorn(kind, folder, *extra):
     return _simple(f"gunicorn_{kind}", folder, lambda port: [
         find("gunicorn"), "-k", kind, "-w", "2", "-b", f"127.0.0.1:{port}", *extra, "routes:app"])
