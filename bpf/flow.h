@@ -9,7 +9,6 @@
 #define ST_MSG_PEEK	0x2
 #define ST_MSG_TRUNC	0x20
 #define ST_MSG_ERRQUEUE 0x2000
-#define ST_RCV_SHUTDOWN 1
 
 static __always_inline bool st_is_tcp(struct sock *sk)
 {
@@ -135,7 +134,7 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		c->flags = st_task_flags() | (how & (ST_F_TURN | ST_F_CONT)) |
 			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
-			st_open_send(s, c->slot, ST_REC_OPEN, 0);
+			st_open_send(s, c->slot, ST_REC_OPEN, 0, c->dir == ST_RX ? c->bytes : 0);
 		st_capture(c, s, which);
 		if (c->off < c->bytes && s->mode == ST_MODE_HEAD &&
 		    c->bytes != s->dir[c->dir & 1].plain_len)
@@ -190,7 +189,7 @@ static __noinline bool st_spliced_away(struct sock *sk, struct st_slot *s, __u32
 	c->bytes = end - c->pos;
 	c->flags = ST_F_TURN | ST_F_UNREADABLE;
 	if (!(s->flags & ST_SLOT_OPENED))
-		st_open_send(s, slot, ST_REC_OPEN, 0);
+		st_open_send(s, slot, ST_REC_OPEN, 0, c->bytes);
 	if (!st_chunk_s(ST_SCRATCH_RECV, 0, 0) && s->lost < 255)
 		s->lost++;
 	s->dir[ST_RX].time_ns = bpf_ktime_get_ns();
@@ -213,18 +212,20 @@ static __always_inline bool st_received_unseen(struct sock *sk, const struct st_
 /*
  * A send begins, or goes on with its next fragment (or with the rest of what was not accepted):
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
- * Returns its call when its bytes are wanted; else it is done. spliced: splice(2) may have called.
+ * Returns its call when its bytes are wanted; else it is done. id: of the task, which is traced;
+ * spliced: splice(2) may have called.
  */
-static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 left, bool unreadable,
-						     bool spliced, struct st_slot **slot)
+static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, __u64 left,
+						     bool unreadable, bool spliced,
+						     struct st_slot **slot)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
 	struct st_slot *s;
 	struct st_call *c;
-	__u64 pos, id = bpf_get_current_pid_tgid();
+	__u64 pos;
 
-	if (!st_proc_wanted(id >> 32) || !st_conn_get(sk, &conn, true))
+	if (!st_conn_get(sk, &conn, true))
 		return NULL;
 	*slot = s = conn.s;
 	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
@@ -264,11 +265,13 @@ static __always_inline void st_send_run(struct st_call *c, struct st_slot *s)
 	s->dir[ST_TX].time_ns = bpf_ktime_get_ns();
 }
 
-/* TCP: bytes are about to be queued. */
-static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 left)
+/* TCP: bytes are about to be queued, by a task that is traced. */
+static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 id,
+					  __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, st_iter_is_kernel(&msg->msg_iter), true, &s);
+	struct st_call *c =
+		st_send_enter(sk, id, left, st_iter_is_kernel(&msg->msg_iter), true, &s);
 
 	if (!c)
 		return;
@@ -277,10 +280,11 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 }
 
 /* The same when the bytes are known by other means. */
-static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 left)
+static __always_inline void st_send_begin_src(struct sock *sk, const struct st_src *src, __u64 id,
+					      __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, !src->segs, false, &s);
+	struct st_call *c = st_send_enter(sk, id, left, !src->segs, false, &s);
 
 	if (!c)
 		return;
@@ -289,10 +293,10 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 }
 
 /* Pages of a file: positions move, the bytes are not ours to read. */
-static __always_inline void st_sendpage_begin(struct sock *sk, __u64 left)
+static __always_inline void st_sendpage_begin(struct sock *sk, __u64 id, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, left, true, true, &s);
+	struct st_call *c = st_send_enter(sk, id, left, true, true, &s);
 
 	if (c)
 		st_send_run(c, s);
@@ -308,7 +312,7 @@ static __always_inline void st_send_end(struct sock *sk)
 	 * How much was accepted is asked for only while user space waits for a body's end; else
 	 * write_seq tells it whenever it is looked at next.
 	 */
-	if (!ctl.watching || !st_conn_find(sk, &conn))
+	if (!ctl.watching || !st_current_wanted() || !st_conn_find(sk, &conn))
 		return;
 	s = conn.s;
 	st_accepted(s, conn.slot, ST_TX, st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk)));

@@ -8,15 +8,17 @@
 SEC("?fentry/tcp_sendmsg_locked")
 int BPF_PROG(fe_send, struct sock *sk, struct msghdr *msg, size_t size)
 {
-	st_send_begin(sk, msg, size);
+	__u64 id;
+
+	if (st_task_wanted(&id))
+		st_send_begin(sk, msg, id, size);
 	return 0;
 }
 
 SEC("?fexit/tcp_sendmsg_locked")
 int BPF_PROG(fx_send, struct sock *sk)
 {
-	if (st_current_wanted())
-		st_send_end(sk);
+	st_send_end(sk);
 	return 0;
 }
 
@@ -24,15 +26,17 @@ int BPF_PROG(fx_send, struct sock *sk)
 SEC("?fentry/do_tcp_sendpages")
 int BPF_PROG(fe_sendpage, struct sock *sk, struct page *page, int offset, size_t size)
 {
-	st_sendpage_begin(sk, size);
+	__u64 id;
+
+	if (st_task_wanted(&id))
+		st_sendpage_begin(sk, id, size);
 	return 0;
 }
 
 SEC("?fexit/do_tcp_sendpages")
 int BPF_PROG(fx_sendpage, struct sock *sk)
 {
-	if (st_current_wanted())
-		st_send_end(sk);
+	st_send_end(sk);
 	return 0;
 }
 

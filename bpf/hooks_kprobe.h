@@ -12,14 +12,20 @@
 SEC("?kprobe/tcp_sendmsg_locked")
 int BPF_KPROBE(kp_send, struct sock *sk, struct msghdr *msg, size_t size)
 {
-	st_send_begin(sk, msg, size);
+	__u64 id;
+
+	if (st_task_wanted(&id))
+		st_send_begin(sk, msg, id, size);
 	return 0;
 }
 
 SEC("?kprobe/do_tcp_sendpages")
 int BPF_KPROBE(kp_sendpage, struct sock *sk, struct page *page, int offset, size_t size)
 {
-	st_sendpage_begin(sk, size);
+	__u64 id;
+
+	if (st_task_wanted(&id))
+		st_sendpage_begin(sk, id, size);
 	return 0;
 }
 
@@ -27,8 +33,7 @@ int BPF_KPROBE(kp_sendpage, struct sock *sk, struct page *page, int offset, size
 SEC("?kprobe/tcp_release_cb")
 int BPF_KPROBE(kp_release, struct sock *sk)
 {
-	if (st_current_wanted())
-		st_send_end(sk);
+	st_send_end(sk);
 	return 0;
 }
 

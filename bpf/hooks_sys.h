@@ -73,14 +73,14 @@ static __always_inline int st_sys_recv_flags(const struct st_sysargs *a)
 }
 
 /* A send by its arguments, before anything of it was queued. */
-static __always_inline void st_sys_send(struct sock *sk, const struct st_sysargs *a)
+static __always_inline void st_sys_send(struct sock *sk, const struct st_sysargs *a, __u64 id)
 {
 	struct st_src src = {};
 	__u64 len;
 
 	st_src_syscall(&src, sk);
 	len = a->nr == ST_NR_SENDFILE ? 0 : st_sys_send_len(a, &src);
-	st_send_begin_src(sk, &src, len);
+	st_send_begin_src(sk, &src, id, len);
 }
 
 SEC("?tp_btf/sys_enter")
@@ -88,13 +88,14 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
 	struct st_sysargs a;
 	struct sock *sk;
+	__u64 id;
 
-	if (!(cfg.sys_needs & ST_NEEDS_TCP_SEND) || !st_sys_sends(nr) || !st_current_wanted())
+	if (!(cfg.sys_needs & ST_NEEDS_TCP_SEND) || !st_sys_sends(nr) || !st_task_wanted(&id))
 		return 0;
 	st_sysargs_of(regs, &a);
 	sk = st_fd_sock(a.arg[0]);
 	if (sk && st_is_tcp(sk))
-		st_sys_send(sk, &a);
+		st_sys_send(sk, &a, id);
 	return 0;
 }
 

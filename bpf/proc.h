@@ -39,19 +39,27 @@ static __always_inline void st_proc_set(__u32 tgid, __u32 state)
 /* Is what this thread group does captured? */
 static __always_inline bool st_proc_wanted(__u32 tgid)
 {
-	__u32 state;
+	__u32 state = st_proc_state(tgid);
 
-	if (ctl.stopping)
+	if (state != ST_PROC_TRACED && state != ST_PROC_UNKNOWN)
 		return false;
-	state = st_proc_state(tgid);
-	if (state == ST_PROC_UNKNOWN)
-		return cfg.all || cfg.wait_decide;
-	return state == ST_PROC_TRACED;
+	if (state == ST_PROC_UNKNOWN && !cfg.all && !cfg.wait_decide)
+		return false;
+	return !ctl.stopping;
+}
+
+/* id: thread group and thread of the current task. */
+static __always_inline bool st_task_wanted(__u64 *id)
+{
+	*id = bpf_get_current_pid_tgid();
+	return st_proc_wanted(*id >> 32);
 }
 
 static __always_inline bool st_current_wanted(void)
 {
-	return st_proc_wanted(bpf_get_current_pid_tgid() >> 32);
+	__u64 id;
+
+	return st_task_wanted(&id);
 }
 
 #endif

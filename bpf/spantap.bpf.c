@@ -20,21 +20,37 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("?tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(tp_send, const struct sock *sk, const struct msghdr *msg)
 {
-	st_send_begin((struct sock *)sk, msg, msg->msg_iter.count);
+	__u64 id;
+
+	if (st_task_wanted(&id))
+		st_send_begin((struct sock *)sk, msg, id, msg->msg_iter.count);
 	return 0;
 }
 #endif
+
+/* What comes seldom, apart: the program that each send runs has little to save and restore. */
+static __noinline int st_tcp_send_ended(struct sock *sk)
+{
+	if (st_is_tcp(sk))
+		st_send_end(sk);
+	return 0;
+}
+
+static __noinline int st_unix_send_ended(struct sock *sk, int ret)
+{
+	if (st_is_unix_stream(sk))
+		st_unix_sent(sk, ret, 0);
+	return 0;
+}
 
 /* Since 6.3 (6e6eda44b939): all protocols, after the call. */
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(tp_send_end, struct sock *sk, int ret)
 {
-	if (st_is_tcp(sk)) {
-		if (cfg.tcp_send_end && ctl.watching && st_current_wanted())
-			st_send_end(sk);
-	} else if (st_is_unix_stream(sk)) {
-		st_unix_sent(sk, ret, 0);
-	}
+	if (ST_READ(sk, __sk_common.skc_family) == ST_AF_UNIX)
+		st_unix_send_ended(sk, ret);
+	else if (cfg.tcp_send_end && ctl.watching)
+		st_tcp_send_ended(sk);
 	return 0;
 }
 

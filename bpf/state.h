@@ -63,7 +63,7 @@ static __always_inline void st_conn_closed(struct sock *sk, struct st_conn *c, i
 	if (cfg.timing && s->req_ns && s->status && !(s->flags & ST_SLOT_CLOSED))
 		st_hist_add(s, s->dir[s->role == ST_ROLE_SERVER ? ST_TX : ST_RX].time_ns);
 	if (old == TCP_SYN_SENT)
-		st_open_send(s, c->slot, ST_REC_CONNECT, BPF_CORE_READ(sk, sk_err));
+		st_open_send(s, c->slot, ST_REC_CONNECT, BPF_CORE_READ(sk, sk_err), 0);
 	s->flags |= ST_SLOT_CLOSED;
 	st_state_send(sk, s, c->slot, ST_STATE_CLOSED);
 	st_sk_drop(sk);

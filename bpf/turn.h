@@ -7,7 +7,8 @@
 #include "tail.h"
 #include "uring.h"
 
-#define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
+#define ST_RCV_SHUTDOWN 1
+#define ST_CHUNKS_MAX	16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
 
 static __always_inline void st_open_addresses(struct st_open *o, struct sock *sk)
 {
@@ -26,8 +27,27 @@ static __always_inline void st_open_addresses(struct st_open *o, struct sock *sk
 	}
 }
 
-/* OPEN is sent until the ring takes it, so that data never comes before it. */
-static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err)
+/*
+ * TCP: was nothing moved before the call that is about to send, or took the last `took` bytes?
+ * bytes_received and rcv_nxt count a FIN, and so does copied_seq once it was consumed.
+ */
+static __always_inline bool st_is_fresh(struct sock *sk, __u32 took)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 unread = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
+	__u64 before = BPF_CORE_READ(tp, bytes_received) - unread - took;
+
+	if (BPF_CORE_READ(tp, bytes_sent) ||
+	    BPF_CORE_READ(tp, write_seq) != BPF_CORE_READ(tp, snd_nxt))
+		return false;
+	return !before || (before == 1 && BPF_CORE_READ(sk, sk_shutdown) & ST_RCV_SHUTDOWN);
+}
+
+/*
+ * OPEN is sent until the ring takes it, so that data never comes before it. took: bytes that were
+ * received by the call that it comes with.
+ */
+static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err, __u32 took)
 {
 	struct sock *sk = (struct sock *)s->sock;
 	struct st_cursor cur;
@@ -63,6 +83,8 @@ static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __
 				bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 		o->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 		o->protocol = ST_PROTO_TCP;
+		if (st_is_fresh(sk, took))
+			r->flags = ST_F_FRESH;
 	}
 	if (s->flags & ST_SLOT_ACTIVE)
 		o->role = ST_ROLE_CLIENT;
@@ -264,7 +286,7 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 		c->now = r->time_ns;
 		if (n >= 16)
 			first = *(__u64 *)p;
-		if (c->turn)
+		if (c->turn && !s->proto) /* asked for until then */
 			s->starts = st_starts_message(first);
 		/* Spans carry the times themselves: the kernel's histograms are for `-o none`. */
 		if (c->turn && cfg.timing)

@@ -58,7 +58,7 @@ enum st_rec_kind {
 #define ST_F_ANNOUNCED                                                                             \
 	0x0010 /* call_len is what was asked for; how much was accepted comes later */
 #define ST_F_HEAD_END  0x0020 /* the kernel saw the end of a message head (CRLF CRLF) */
-#define ST_F_OLD       0x0040 /* OPEN: the connection is older than the tracer */
+#define ST_F_FRESH     0x0040 /* OPEN: nothing was moved before the call that it comes with */
 #define ST_F_EXITING   0x0080 /* the process was ending when this happened */
 #define ST_F_IO_WORKER 0x0100 /* io_uring worker or poller: never a context */
 #define ST_F_LOST      0x0200 /* records of this connection were lost since its last record */

@@ -139,6 +139,8 @@ struct st_flow {
 	struct st_xchg *first; /* open exchanges, oldest first */
 	struct st_xchg *last;
 	uint32_t open_cnt;
+	/* The connection's first turn if it is no message, without its bytes; turn 0: it is one. */
+	struct st_chunk garbled;
 	uint8_t role;	 /* enum st_role by protocol; set by the parser */
 	uint8_t dir_req; /* enum st_dir of requests */
 };

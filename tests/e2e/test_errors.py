@@ -123,6 +123,27 @@ def test_client_gives_up(fresh_server, tracer):
     tap.stop()
 
 
+NO_REQUESTS = {"tls": b"\x16\x03\x01\x02\0\1\0" + bytes(100) + b"\r\n\r\n",
+               "nul": b"G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", "version": b"GET / HTTP/9.9\r\n\r\n"}
+
+
+@pytest.mark.parametrize("bytes_of", NO_REQUESTS)
+@pytest.mark.parametrize("server_name", ["nginx", "apache", "go", "node"])
+def test_no_request_is_answered(server_name, bytes_of, start_server, tracer):
+    """What a server says no to is a request to it, whatever it is to the grammar: `_OTHER`, with the answer's status."""
+    server = start_server(server_name)
+    tap = tracer("-p", server.pid, "-o", "json")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(NO_REQUESTS[bytes_of])
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.")
+    span, = tap.wait_spans(1, "SERVER")
+    closing = tap.stop()
+    assert (closing.requests, closing.spans, closing.lost) == (1, 1, 0), closing
+    assert (span.name, span.attributes["http.request.method"]) == ("HTTP", "_OTHER")
+    assert span.attributes["http.response.status_code"] == int(answer[9:12])
+
+
 def test_open_requests(fresh_server, tracer):
     """A request without an answer is shown as open when asked, and exported as incomplete at the end."""
     server = fresh_server("python")

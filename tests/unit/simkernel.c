@@ -214,6 +214,7 @@ void sim_send_end(struct sim_sock *k, size_t accepted)
 
 	deliver(k, k->send_p, accepted);
 	k->write_seq += (uint32_t)accepted;
+	k->sent += accepted;
 	if (!k->tcp) {
 		segs_of(&c, k->send_p, k->send_len);
 		unix_sent(&c, accepted);
@@ -269,6 +270,7 @@ static size_t receive(struct sim_sock *k, size_t len, bool readable)
 		return 0;
 	}
 	k->in_off += len;
+	k->taken += len;
 	k->copied_seq += (uint32_t)len;
 	/* A FIN behind the last byte is taken by the same call (tcp_recvmsg_locked). */
 	if (k->tcp && k->rcv_shut && k->in_off == k->in.len)
@@ -360,7 +362,7 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 		break;
 	case SIM_CLOSED:
 		if (old == SIM_SYN_SENT)
-			sim__open_send(k, sl, ST_REC_CONNECT, err);
+			sim__open_send(k, sl, ST_REC_CONNECT, err, 0);
 		sl->flags |= ST_SLOT_CLOSED;
 		state_send(k, sl, ST_STATE_CLOSED, err);
 		k->conn_id = 0; /* st_sk_drop */

@@ -53,6 +53,8 @@ struct sim_sock {
 	uint32_t slot;
 	struct st_buf in; /* bytes that arrived */
 	size_t in_off;	  /* of them read */
+	uint64_t taken;	  /* read ever */
+	uint64_t sent;	  /* ever */
 	struct st_open addr;
 	/* the send under way */
 	const uint8_t *send_p;

@@ -20,7 +20,8 @@ static bool src_at(const struct sim_call *c, uint64_t off, const uint8_t **p, si
 	return false;
 }
 
-void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16_t err)
+void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16_t err,
+		    uint64_t took)
 {
 	struct st_rec *r = sim__reserve(k, k->sim, kind, ST_PAYLOAD_S);
 	struct st_open o = k->addr;
@@ -36,6 +37,8 @@ void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16
 	r->last_ns = sl->req_ns;
 	r->len = sizeof(o);
 	o.role = sl->flags & ST_SLOT_ACTIVE ? ST_ROLE_CLIENT : 0;
+	if (k->tcp && k->taken == took && !k->sent)
+		r->flags |= ST_F_FRESH;
 	memcpy(r + 1, &o, sizeof(o));
 	sl->flags |= ST_SLOT_OPENED;
 }
@@ -433,7 +436,7 @@ static void call_run(struct sim_call *c)
 		c->flags |= (uint16_t)((c->turn ? ST_F_TURN : 0) |
 				       (c->dir == ST_TX ? ST_F_ANNOUNCED : 0));
 		if (!(c->s->flags & ST_SLOT_OPENED))
-			sim__open_send(c->k, c->s, ST_REC_OPEN, 0);
+			sim__open_send(c->k, c->s, ST_REC_OPEN, 0, c->dir == ST_RX ? c->bytes : 0);
 		capture_call(c);
 		if (c->off < c->bytes && c->s->mode == ST_MODE_HEAD &&
 		    c->bytes != c->s->dir[c->dir].plain_len)

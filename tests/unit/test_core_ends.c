@@ -414,6 +414,62 @@ static void status_errors(void **state)
 	each_reader(status_errors_run);
 }
 
+#define BAD_REQUEST "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+
+static void answer(struct bed *b, const char *z)
+{
+	sim_puts(&b->s, z);
+	bed_step(b, MS);
+	sim_recv_all(&b->c);
+	bed_step(b, 0);
+}
+
+/* A connection's first turn is no request, and is answered all the same: one of no known method. */
+static void garbled_run(struct bed *b)
+{
+	ask(b, "\x16\x03\x01\x02 no HTTP");
+	answer(b, BAD_REQUEST);
+	ask(b, GET("/then"));
+	answer(b, OK("0"));
+	ask(b, "\x16\x03\x01\x02 in the middle");
+	answer(b, BAD_REQUEST);
+	close_both(b, &b->s);
+	bed_end(b);
+	assert_int_equal(b->cnt, 4);
+	bed_must(b, ST_KIND_SERVER, "", "HTTP", NULL, 400, 0, 0, MS, MS, false);
+	bed_must(b, ST_KIND_CLIENT, "", "HTTP", "400", 400, 0, 0, 0, 2 * MS, false);
+	assert_int_equal(bed_find(b, ST_KIND_SERVER, "/then")->code, 200);
+	assert_int_equal(bed_find(b, ST_KIND_CLIENT, "/then")->code, 200);
+	/* Later on it may be the rest of something else: counted at each end. */
+	assert_int_equal(bed_stats(b).lost_requests, 2);
+}
+
+static void garbled(void **state)
+{
+	(void)state;
+	each_reader(garbled_run);
+}
+
+/* The same bytes where the connection's beginning was not seen: anything's rest. */
+static void garbled_midway(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b, 8, BED_EAGER);
+	b.c.traced = b.s.traced = false;
+	sim_connect(&b.c);
+	ask(&b, "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n");
+	b.c.traced = b.s.traced = true;
+	ask(&b, "the rest of the body");
+	answer(&b, OK("0"));
+	close_both(&b, &b.s);
+	bed_end(&b);
+	assert_int_equal(b.cnt, 0);
+	assert_int_equal(bed_stats(&b).lost_requests, 0);
+	bed_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +487,8 @@ int main(void)
 		cmocka_unit_test(early_answer),
 		cmocka_unit_test(connect_fails),
 		cmocka_unit_test(status_errors),
+		cmocka_unit_test(garbled),
+		cmocka_unit_test(garbled_midway),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static void reset(struct st_conn *n)
 	n->off = false;
 	n->headless = false;
 	n->whole = false;
+	n->fresh = false;
 	n->exiting = false;
 	n->own_fin = false;
 	n->peer_fin_ns = 0;

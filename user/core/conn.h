@@ -33,6 +33,7 @@ struct st_conn {
 	bool off;
 	bool headless; /* the beginning of this turn was lost: no protocol is looked for in it */
 	bool whole;    /* seen from its first byte on: it was made while we watched */
+	bool fresh;    /* and nothing was missed before its first record */
 	bool exiting;  /* its process closed it by ending */
 	bool own_fin;  /* nothing is sent any more; the FIN counts in the sequence */
 	uint64_t peer_fin_ns; /* 0: none yet */

@@ -182,7 +182,8 @@ static void on_open(struct st_core *c, const struct st_rec *rec)
 	if (!n)
 		return;
 	st_conn_info__set(&n->info, (const struct st_open *)(rec + 1));
-	n->whole = n->info.role == ST_ROLE_CLIENT; /* the kernel saw it connect */
+	n->fresh = rec->flags & ST_F_FRESH;
+	n->whole = n->fresh || n->info.role == ST_ROLE_CLIENT; /* the kernel saw it connect */
 }
 
 static void on_end(struct st_core *c, const struct st_rec *rec)

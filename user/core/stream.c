@@ -125,6 +125,16 @@ static void count_lost(struct st_conn *n, uint64_t now_ns)
 							  (enum st_dir)n->lost_first, now_ns));
 }
 
+/* An answer may come all the same. */
+static void note_garbled(struct st_conn *n, const struct st_chunk *c)
+{
+	if (!n->fresh || n->turn != 1 || n->unknown_turns || n->lost_turns)
+		return;
+	n->flow.garbled = *c;
+	n->flow.garbled.p = NULL;
+	n->flow.garbled.len = 0;
+}
+
 static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 {
 	struct st_stream *s = &n->stream[dir];
@@ -149,6 +159,7 @@ static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 		if (rc < 0) {
 			st_buf__reset(&s->kept);
 			s->synced = false;
+			note_garbled(n, c);
 			if (++n->unknown_turns >= ST_UNKNOWN_TURNS)
 				off(n);
 			return;

@@ -271,11 +271,36 @@ static bool switches(struct st_xchg *x, const struct st_http1_head *head)
 	return head->status == 101 || (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
 }
 
+#define NO_BYTES ((const uint8_t *)"")
+
+/* The first answer to a first turn that is no message: a 400, say. */
+static bool is_answer_to_garbled(const struct st_flow *f, const struct st_chunk *c)
+{
+	return f->garbled.turn && f->garbled.turn + 1 == c->turn && !f->first;
+}
+
+static struct st_xchg *open_garbled(struct st_flow *f)
+{
+	static const struct st_http1_head nothing = {.method = {"", 0}, .target = {"", 0}};
+	struct st_http1_kept *head = st_http1_kept__new(NO_BYTES, 0, &nothing);
+	struct st_xchg *x = head ? st_flow__open(f, &f->garbled) : NULL;
+
+	((struct http1 *)f->state)->begun = true;
+	f->garbled.turn = 0;
+	if (!head)
+		st_flow__lost(f, 1);
+	if (x)
+		st_http1_of(x)->req = head;
+	else
+		st_http1_kept__unref(head);
+	return x;
+}
+
 /*
  * A response without a request: one of before the tracer came, one whose request was counted as
  * lost already, or one whose request was not seen (its head taken by splice, say): a loss.
  */
-static void stray_response(struct st_flow *f, const struct st_chunk *c)
+static struct st_xchg *stray_response(struct st_flow *f, const struct st_chunk *c)
 {
 	struct http1 *st = f->state;
 
@@ -283,8 +308,10 @@ static void stray_response(struct st_flow *f, const struct st_chunk *c)
 	if (st->owed) {
 		st->owed--;
 		st_flow__stray(f);
-		return;
+		return NULL;
 	}
+	if (is_answer_to_garbled(f, c))
+		return open_garbled(f);
 	if (st->absorb || !(st->begun || st_flow__is_whole(f)))
 		st_flow__stray(f);
 	else
@@ -293,6 +320,7 @@ static void stray_response(struct st_flow *f, const struct st_chunk *c)
 	if (!st->absorb)
 		lose_order(f, st->overlaps || c->turn == st->answer_turn);
 	st->absorb = false;
+	return NULL;
 }
 
 static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
@@ -304,7 +332,7 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	if (head->status < 200 && head->status != 101)
 		return at; /* interim: the final one follows */
 	if (!x)
-		stray_response(f, c);
+		x = stray_response(f, c);
 	((struct http1 *)f->state)->answer_turn = c->turn;
 	h->x = x;
 	if (x) {

@@ -240,7 +240,8 @@ void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallbac
 		st_span_str(s, ST_KEY(http_request_method), head->method);
 	} else {
 		st_span_str(s, ST_KEY(http_request_method), ST_STR("_OTHER"));
-		st_span_str(s, ST_KEY(http_request_method_original), head->method);
+		if (head->method.len)
+			st_span_str(s, ST_KEY(http_request_method_original), head->method);
 	}
 	s->name = make_name(s, head, t.path, fallback);
 	if (x->role == ST_ROLE_CLIENT) {
@@ -253,8 +254,9 @@ void st_http1__span(struct st_xchg *x, struct st_span *s, struct st_str *fallbac
 	}
 	add_status(x, s);
 	add_server(x, s, t.authority);
-	st_span_str(s, ST_KEY(network_protocol_version),
-		    head->version == 10 ? ST_STR("1.0") : ST_STR("1.1"));
+	if (head->version)
+		st_span_str(s, ST_KEY(network_protocol_version),
+			    head->version == 10 ? ST_STR("1.0") : ST_STR("1.1"));
 	if (head->user_agent.len)
 		st_span_str(s, ST_KEY(user_agent_original), head->user_agent);
 	if (h->req_body)
