@@ -200,12 +200,10 @@ static __noinline bool st_spliced_away(struct sock *sk, struct st_slot *s, __u32
 /* Have bytes been received that no hook showed? */
 static __always_inline bool st_received_unseen(struct sock *sk, const struct st_slot *s)
 {
-#if !defined(ST_PROBE) && !defined(ST_CAST)
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = st_tcp(sk);
 
 	if (tp)
 		return tp->copied_seq != (__u32)s->dir[ST_RX].pos;
-#endif
 	return BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) != (__u32)s->dir[ST_RX].pos;
 }
 

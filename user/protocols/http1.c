@@ -27,78 +27,14 @@ static void forget(struct st_flow *f, const struct st_xchg *x)
 			half_of(f, d)->x = NULL;
 }
 
-static void finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
+void st_http1__finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 {
 	forget(f, x);
 	st_flow__close(f, x, end_ns);
 }
 
-/*
- * Is more than one request on its way where a hole lies? Then it could be behind requests that
- * were seen, or their answers: which ones are still to come is not known any more.
- */
-static bool piped(const struct st_flow *f, enum st_dir dir)
-{
-	return f->open_cnt > (is_req(f, dir) ? 0 : 1);
-}
-
-/* A hole; piped: from here on nothing tells what answers what. */
-static void lose_order(struct st_flow *f, bool piped_here)
-{
-	struct http1 *st = f->state;
-
-	st->unsure = st->unsure || piped_here;
-	st->even = 0;
-	st->probe_answered = UINT32_MAX / 2; /* as many as were asked for it is not */
-}
-
-/*
- * Bytes of this direction were not seen where a message could begin: no message is looked for
- * until the other side speaks.
- */
-static void go_blind(struct st_flow *f, enum st_dir dir, enum hole hole)
-{
-	struct http1 *st = f->state;
-	struct half *h = half_of(f, dir);
-
-	h->part = BLIND;
-	h->hole = hole;
-	h->partial = false;
-	h->endless = false;
-	h->x = NULL;
-	if (hole == HOLE)
-		lose_order(f, st->overlaps || piped(f, dir));
-}
-
-/*
- * The end of a chunked body will not be seen, nor answers to other requests behind it. A request's
- * may come after its answer, and requests may stand behind it.
- */
-static void lose_chunks(struct st_flow *f, enum st_dir dir)
-{
-	struct half *h = half_of(f, dir);
-
-	h->part = BLIND;
-	h->endless = is_req(f, dir);
-	h->ended = false;
-	h->hole = !is_req(f, dir) && st_flow__unanswered(f) ? HOLE : NO_HOLE;
-	lose_order(f, h->hole);
-}
-
-/*
- * A hole among the responses is over: which of the open requests were answered in it cannot be
- * known, so that none of them gets an answer that comes later.
- */
-static void finish_unseen(struct st_flow *f, uint64_t end_ns)
-{
-	while (f->first) {
-		f->first->incomplete = true;
-		finish(f, f->first, end_ns);
-	}
-}
-
 /* The message under way in this direction has ended. */
-static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, uint64_t time_ns)
+void st_http1__done(struct st_flow *f, enum st_dir dir, uint64_t body_len, uint64_t time_ns)
 {
 	struct half *h = half_of(f, dir);
 	struct st_xchg *x = h->x;
@@ -106,7 +42,7 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	h->part = HEAD;
 	h->x = NULL;
 	if (h->hole)
-		go_blind(f, dir, h->hole);
+		st_http1__go_blind(f, dir, h->hole);
 	if (!is_req(f, dir))
 		st_flow__expect(f, dir, 0);
 	if (!x)
@@ -118,30 +54,7 @@ static void message_done(struct st_flow *f, enum st_dir dir, uint64_t body_len, 
 	}
 	st_http1_of(x)->resp_body = body_len;
 	st_http1_of(x)->resp_body_known = body_len != NOT_KNOWN;
-	finish(f, x, time_ns);
-}
-
-/*
- * May it be told again what answers what? Where a client asks for several at once and gets as many
- * answers before it asks on, so many times in a row, none was left over from before: if one had
- * been, it would have come at some time in a turn of its own or with more than were asked for.
- */
-#define PROBE_EVEN 8
-
-static bool stays_unsure(struct http1 *st, uint32_t turn)
-{
-	if (turn != st->probe_turn) {
-		bool even = st->probe_asked >= 2 && st->probe_asked == st->probe_answered;
-
-		st->even = even ? (uint8_t)(st->even + 1) : 0;
-		st->probe_turn = turn;
-		st->probe_asked = st->probe_answered = 0;
-		st->unsure = st->even < PROBE_EVEN || st->overlaps;
-		if (!st->overlaps)
-			st->owed = 0; /* what has not come by now was not seen */
-	}
-	st->probe_asked++;
-	return st->unsure;
+	st_http1__finish(f, x, time_ns);
 }
 
 /* Is an answer still on its way when a request begins in a turn of its own? */
@@ -163,7 +76,7 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	st->overlaps = st->overlaps || is_overlap(f, c);
 	st->begun = true;
 	st->absorb = false;
-	if (st->unsure && stays_unsure(st, c->turn)) {
+	if (st->unsure && st_http1__stays_unsure(st, c->turn)) {
 		st_flow__lost(f, 1);
 		st->owed++;
 		return NULL;
@@ -211,7 +124,7 @@ static uint64_t await(struct st_flow *f, enum st_dir dir, uint64_t end, uint64_t
 	 * decides nothing, so that it need not be awaited.
 	 */
 	if (((dir == ST_RX || is_req(f, dir)) && end <= c->pos + c->len) || end == c->read_end)
-		message_done(f, dir, body_len, c->time_ns);
+		st_http1__done(f, dir, body_len, c->time_ns);
 	else
 		st_flow__expect(f, dir, end);
 	return end;
@@ -271,58 +184,6 @@ static bool switches(struct st_xchg *x, const struct st_http1_head *head)
 	return head->status == 101 || (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
 }
 
-#define NO_BYTES ((const uint8_t *)"")
-
-/* The first answer to a first turn that is no message: a 400, say. */
-static bool is_answer_to_garbled(const struct st_flow *f, const struct st_chunk *c)
-{
-	return f->garbled.turn && f->garbled.turn + 1 == c->turn && !f->first;
-}
-
-static struct st_xchg *open_garbled(struct st_flow *f)
-{
-	static const struct st_http1_head nothing = {.method = {"", 0}, .target = {"", 0}};
-	struct st_http1_kept *head = st_http1_kept__new(NO_BYTES, 0, &nothing);
-	struct st_xchg *x = head ? st_flow__open(f, &f->garbled) : NULL;
-
-	((struct http1 *)f->state)->begun = true;
-	f->garbled.turn = 0;
-	if (!head)
-		st_flow__lost(f, 1);
-	if (x)
-		st_http1_of(x)->req = head;
-	else
-		st_http1_kept__unref(head);
-	return x;
-}
-
-/*
- * A response without a request: one of before the tracer came, one whose request was counted as
- * lost already, or one whose request was not seen (its head taken by splice, say): a loss.
- */
-static struct st_xchg *stray_response(struct st_flow *f, const struct st_chunk *c)
-{
-	struct http1 *st = f->state;
-
-	st->probe_answered++;
-	if (st->owed) {
-		st->owed--;
-		st_flow__stray(f);
-		return NULL;
-	}
-	if (is_answer_to_garbled(f, c))
-		return open_garbled(f);
-	if (st->absorb || !(st->begun || st_flow__is_whole(f)))
-		st_flow__stray(f);
-	else
-		st_flow__lost(f, 1);
-	/* One of several: more that were not seen may be on their way. */
-	if (!st->absorb)
-		lose_order(f, st->overlaps || c->turn == st->answer_turn);
-	st->absorb = false;
-	return NULL;
-}
-
 static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
 			    const struct st_http1_head *head, uint64_t at)
 {
@@ -332,7 +193,7 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	if (head->status < 200 && head->status != 101)
 		return at; /* interim: the final one follows */
 	if (!x)
-		x = stray_response(f, c);
+		x = st_http1__stray_response(f, c);
 	((struct http1 *)f->state)->answer_turn = c->turn;
 	h->x = x;
 	if (x) {
@@ -341,7 +202,7 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 		st_http1_of(x)->status = head->status;
 	}
 	if (switches(x, head)) {
-		message_done(f, dir, 0, c->time_ns);
+		st_http1__done(f, dir, 0, c->time_ns);
 		go_opaque(f);
 		return UINT64_MAX;
 	}
@@ -369,8 +230,8 @@ static int parse_head(struct half *h, const struct st_chunk *c)
 	return h->last ? n : -ENOMEM;
 }
 
-static void close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
-		      bool incomplete)
+void st_http1__close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
+			 bool incomplete)
 {
 	while (f->first) {
 		struct st_xchg *x = f->first;
@@ -378,7 +239,7 @@ static void close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_t
 		if (!incomplete && !x->error_type.len)
 			x->error_type = error_type;
 		x->incomplete = x->incomplete || incomplete;
-		finish(f, x, time_ns);
+		st_http1__finish(f, x, time_ns);
 	}
 }
 
@@ -394,14 +255,14 @@ static bool is_stray(struct st_flow *f, enum st_dir dir, const struct st_chunk *
 		return false;
 	st_flow__stray(f);
 	if (n > 0 && !st->paired) {
-		close_all(f, c->first_ns, (struct st_str){0}, true);
+		st_http1__close_all(f, c->first_ns, (struct st_str){0}, true);
 		for (int d = 0; d < 2; d++)
 			st->half[d] = (struct half){.last = st->half[d].last};
 		st->known = false;
 		return false;
 	}
 	if (st->known)
-		go_blind(f, dir, HOLE);
+		st_http1__go_blind(f, dir, HOLE);
 	return true;
 }
 
@@ -441,7 +302,7 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 	uint64_t at;
 
 	if (used < 0) {
-		lose_chunks(f, dir);
+		st_http1__lose_chunks(f, dir);
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
@@ -449,17 +310,6 @@ static uint64_t on_chunked(struct st_flow *f, enum st_dir dir, const struct st_c
 	if (done)
 		return await(f, dir, at, h->chunks.body_len, c);
 	return at;
-}
-
-/* Bytes behind a hole, in the same turn. */
-static void on_hole(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
-{
-	/* The rest of a message that began in it? */
-	if (half_of(f, dir)->hole == SHORT_HOLE)
-		go_blind(f, dir, HOLE);
-	/* Requests are piped here. */
-	if (is_req(f, dir) && st_http1_head__detect(st_bytes(c->p, c->len)) == 1)
-		lose_order(f, true);
 }
 
 static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
@@ -472,7 +322,7 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 	case AWAIT:
 		/* Bytes behind the body: the next message has begun, so this one is over. */
 		if (c->pos >= h->body_end) {
-			message_done(f, dir, h->body_len, c->first_ns);
+			st_http1__done(f, dir, h->body_len, c->first_ns);
 			return on_data(f, dir, c);
 		}
 		return h->body_end;
@@ -482,60 +332,11 @@ static uint64_t on_data(struct st_flow *f, enum st_dir dir, const struct st_chun
 		return UINT64_MAX;
 	default:
 		if (h->hole)
-			on_hole(f, dir, c);
+			st_http1__on_hole(f, dir, c);
 		h->ended = h->endless && st_http1_chunks__ends(st_bytes(c->p, c->len));
 		h->end_ns = c->time_ns;
 		return c->pos + c->len;
 	}
-}
-
-/* The shortest messages: "GET / HTTP/1.0" or "HTTP/1.1 200 " and two line ends. */
-#define MESSAGE_MIN 16
-
-static void on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to)
-{
-	struct http1 *st = f->state;
-	struct half *h = half_of(f, dir);
-	enum hole hole;
-
-	if (h->part == OPAQUE || h->part == UNTIL_EOF || h->part == BLIND || h->part == LOST)
-		return;
-	if (h->part == CHUNKED) {
-		lose_chunks(f, dir);
-		return;
-	}
-	if (h->part == AWAIT && to <= h->body_end)
-		return;
-	if (h->part == AWAIT && from < h->body_end)
-		from = h->body_end;
-	hole = h->partial || to - from >= MESSAGE_MIN ? HOLE : SHORT_HOLE;
-	/* Its response may never come, so that it is counted now, and only once. */
-	if (is_req(f, dir) && hole == HOLE && !st->absorb) {
-		st_flow__lost(f, 1);
-		st->absorb = true;
-	}
-	if (h->part == AWAIT)
-		h->hole = hole;
-	else
-		go_blind(f, dir, hole);
-}
-
-/* What was not seen is over. */
-static void blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, bool ended)
-{
-	const struct http1 *st = f->state;
-	struct half *h = half_of(f, dir);
-	bool hole = h->hole == HOLE;
-
-	/* What ends may be another request's body then. */
-	if (h->endless && (!ended || st->piped)) {
-		h->part = LOST;
-		return;
-	}
-	h->hole = NO_HOLE;
-	message_done(f, dir, NOT_KNOWN, time_ns);
-	if (hole && !is_req(f, dir))
-		finish_unseen(f, time_ns);
 }
 
 /*
@@ -562,9 +363,9 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 		st->absorb = false;
 	if ((h->part == AWAIT && pos >= h->body_end) ||
 	    (over == ST_OVER_SPOKE && has_no_body(f, dir)))
-		message_done(f, dir, h->body_len, time_ns);
+		st_http1__done(f, dir, h->body_len, time_ns);
 	if (h->part == BLIND && over && pos >= h->body_start)
-		blind_over(f, dir, time_ns, over == ST_OVER_LAST || h->ended);
+		st_http1__blind_over(f, dir, time_ns, over == ST_OVER_LAST || h->ended);
 	else if (h->part == UNTIL_EOF && pos > h->body_end)
 		h->body_end = pos;
 	h->end_ns = time_ns;
@@ -580,7 +381,7 @@ static void cut_off(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 	if (!x || is_req(f, dir))
 		return;
 	x->error_type = ST_STR("connection_closed");
-	finish(f, x, time_ns);
+	st_http1__finish(f, x, time_ns);
 }
 
 /* What is delimited by the connection's end now has an end that can be awaited. */
@@ -603,10 +404,10 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 
 	switch (h->part) {
 	case UNTIL_EOF:
-		message_done(f, dir, h->body_end - h->body_start, h->end_ns);
+		st_http1__done(f, dir, h->body_end - h->body_start, h->end_ns);
 		break;
 	case BLIND:
-		blind_over(f, dir, h->end_ns, true);
+		st_http1__blind_over(f, dir, h->end_ns, true);
 		break;
 	case AWAIT:
 	case CHUNKED:
@@ -615,24 +416,10 @@ static void on_eof(struct st_flow *f, enum st_dir dir, uint64_t time_ns)
 	}
 }
 
-static uint32_t on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir, uint64_t time_ns)
-{
-	struct http1 *st = f->state;
-	bool overlap = f->open_cnt > !is_req(f, first_dir);
-
-	close_all(f, time_ns, (struct st_str){0}, true);
-	for (int d = 0; d < 2; d++)
-		st->half[d] = (struct half){.last = st->half[d].last};
-	lose_order(f, st->overlaps || overlap);
-	/* A response whose request was among the lost ones is no loss of its own. */
-	st->absorb = is_req(f, turns % 2 ? first_dir : (enum st_dir) !first_dir);
-	return is_req(f, first_dir) ? (turns + 1) / 2 : turns / 2;
-}
-
 static void on_closed(struct st_flow *f, uint64_t time_ns, struct st_str error_type)
 {
 	on_eof(f, (enum st_dir) !f->dir_req, time_ns);
-	close_all(f, time_ns, error_type, false);
+	st_http1__close_all(f, time_ns, error_type, false);
 }
 
 static void release(struct st_xchg *x)
@@ -658,11 +445,11 @@ const struct st_proto_ops st_proto_http1 = {
 	.detect = detect,
 	.quick = st_http1__quick,
 	.data = on_data,
-	.gap = on_gap,
+	.gap = st_http1__on_gap,
 	.moved = on_moved,
 	.fin = on_fin,
 	.eof = on_eof,
-	.lost = on_lost,
+	.lost = st_http1__on_lost,
 	.closed = on_closed,
 	.span = st_http1__span,
 	.recall = st_http1__recall,

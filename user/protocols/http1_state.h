@@ -67,6 +67,45 @@ static inline struct half *half_of(struct st_flow *f, enum st_dir dir)
 	return &((struct http1 *)f->state)->half[dir];
 }
 
+/* The message under way in this direction has ended; body_len: NOT_KNOWN, else of its body. http1.c. */
+void st_http1__done(struct st_flow *f, enum st_dir dir, uint64_t body_len, uint64_t time_ns);
+
+/* The exchange has ended; no direction carries it on. http1.c. */
+void st_http1__finish(struct st_flow *f, struct st_xchg *x, uint64_t end_ns);
+
+/* All open exchanges end, with that error or as incomplete ones. http1.c. */
+void st_http1__close_all(struct st_flow *f, uint64_t time_ns, struct st_str error_type,
+			 bool incomplete);
+
+/* A hole; piped: from here on nothing tells what answers what. The rest: http1_unseen.c. */
+void st_http1__lose_order(struct st_flow *f, bool piped);
+
+/*
+ * Bytes of this direction were not seen where a message could begin: no message is looked for
+ * until the other side speaks.
+ */
+void st_http1__go_blind(struct st_flow *f, enum st_dir dir, enum hole hole);
+
+/* The end of a chunked body will not be seen, nor what stands behind it. */
+void st_http1__lose_chunks(struct st_flow *f, enum st_dir dir);
+
+/* A request begins in this turn: is it still unknown what answers what? */
+bool st_http1__stays_unsure(struct http1 *st, uint32_t turn);
+
+/* Bytes behind a hole, in the same turn. */
+void st_http1__on_hole(struct st_flow *f, enum st_dir dir, const struct st_chunk *c);
+
+/* What was not seen is over; ended: with the last bytes of a body. */
+void st_http1__blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, bool ended);
+
+/* A final answer comes and no request waits for one: the exchange that it is the end of, or NULL. */
+struct st_xchg *st_http1__stray_response(struct st_flow *f, const struct st_chunk *c);
+
+/* st_proto_ops.gap and .lost. */
+void st_http1__on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to);
+uint32_t st_http1__on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir,
+			   uint64_t time_ns);
+
 /* The steady case at once, see st_proto_ops.quick; http1_quick.c. */
 uint64_t st_http1__quick(struct st_flow *f, const struct st_rec *rec);
 
