@@ -11,14 +11,9 @@ static __always_inline void st_tell_fork(__u32 parent, __u32 child)
 	struct st_cursor cur;
 	struct st_rec *r;
 
-	if (!st_ring_here(&cur))
+	r = st_rec_new(&cur, ST_REC_FORK, 0);
+	if (!r)
 		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
-	if (!r) {
-		st_rec_refused(&cur);
-		return;
-	}
-	st_rec_begin(r, &cur, ST_REC_FORK, 0);
 	r->tgid = r->tid = child;
 	r->call_len = parent;
 	st_rec_submit(r, &cur);
@@ -102,15 +97,11 @@ static __always_inline void st_execed(struct task_struct *p, struct linux_binprm
 	/* A new image: patterns are matched anew; what was traced by -p stays so. */
 	if (cfg.wait_decide)
 		st_proc_set(tgid, ST_PROC_UNKNOWN);
-	if (!st_proc_wanted(tgid) || !st_ring_here(&cur))
+	if (!st_proc_wanted(tgid))
 		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r) + ST_PROC_PAYLOAD, 0);
-	if (!r) {
-		st_rec_refused(&cur);
+	r = st_rec_new(&cur, ST_REC_EXEC, ST_PROC_PAYLOAD);
+	if (!r)
 		return;
-	}
-	st_rec_begin(r, &cur, ST_REC_EXEC, ST_PROC_PAYLOAD);
-	st_rec_task(r);
 	st_exec_payload(r, p, bprm);
 	st_rec_submit(r, &cur);
 }
@@ -126,15 +117,11 @@ static __always_inline void st_exited(struct task_struct *p)
 		return; /* not the last thread */
 	wanted = st_proc_wanted(tgid);
 	st_proc_set(tgid, ST_PROC_UNKNOWN);
-	if (!wanted || !st_ring_here(&cur))
+	if (!wanted)
 		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
-	if (!r) {
-		st_rec_refused(&cur);
+	r = st_rec_new(&cur, ST_REC_EXIT, 0);
+	if (!r)
 		return;
-	}
-	st_rec_begin(r, &cur, ST_REC_EXIT, 0);
-	st_rec_task(r);
 	r->call_len = BPF_CORE_READ(p, exit_code);
 	st_rec_submit(r, &cur);
 }

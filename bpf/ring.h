@@ -114,4 +114,25 @@ static __always_inline void st_rec_task(struct st_rec *r)
 	r->tid = (__u32)id;
 }
 
+/*
+ * A record of the current task in this CPU's ring, all but its header's first fields zero, or NULL:
+ * the ring is full, which is counted. payload_sz: a constant. Ends with st_rec_submit.
+ */
+static __always_inline struct st_rec *st_rec_new(struct st_cursor *cur, __u8 kind,
+						 const __u16 payload_sz)
+{
+	struct st_rec *r;
+
+	if (!st_ring_here(cur))
+		return NULL;
+	r = bpf_ringbuf_reserve(cur->ring, sizeof(*r) + payload_sz, 0);
+	if (!r) {
+		st_rec_refused(cur);
+		return NULL;
+	}
+	st_rec_begin(r, cur, kind, payload_sz);
+	st_rec_task(r);
+	return r;
+}
+
 #endif

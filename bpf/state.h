@@ -31,15 +31,9 @@ static __noinline void st_state_send(struct sock *sk, struct st_slot *s, __u32 s
 	struct st_cursor cur;
 	struct st_rec *r;
 
-	if (!st_ring_here(&cur))
+	r = st_rec_new(&cur, ST_REC_STATE, 0);
+	if (!r)
 		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
-	if (!r) {
-		st_rec_refused(&cur);
-		return;
-	}
-	st_rec_begin(r, &cur, ST_REC_STATE, 0);
-	st_rec_task(r);
 	r->conn_id = s->conn_id;
 	r->slot = slot;
 	r->what = what;

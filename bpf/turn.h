@@ -4,93 +4,11 @@
 #define ST_BPF_TURN_H
 
 #include "hist.h"
+#include "open.h"
 #include "tail.h"
 #include "uring.h"
 
-#define ST_RCV_SHUTDOWN 1
-#define ST_CHUNKS_MAX	16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
-
-static __always_inline void st_open_addresses(struct st_open *o, struct sock *sk)
-{
-	__u32 *local = (__u32 *)o->local, *peer = (__u32 *)o->peer;
-
-	if (o->family == ST_AF_INET) {
-		*local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		*peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	}
-	if (o->family != ST_AF_INET6)
-		return;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		local[i] = BPF_CORE_READ(sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
-		peer[i] = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
-	}
-}
-
-/*
- * TCP: was nothing moved before the call that is about to send, or took the last `took` bytes?
- * bytes_received and rcv_nxt count a FIN, and so does copied_seq once it was consumed.
- */
-static __always_inline bool st_is_fresh(struct sock *sk, __u32 took)
-{
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	__u32 unread = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
-	__u64 before = BPF_CORE_READ(tp, bytes_received) - unread - took;
-
-	if (BPF_CORE_READ(tp, bytes_sent) ||
-	    BPF_CORE_READ(tp, write_seq) != BPF_CORE_READ(tp, snd_nxt))
-		return false;
-	return !before || (before == 1 && BPF_CORE_READ(sk, sk_shutdown) & ST_RCV_SHUTDOWN);
-}
-
-/*
- * OPEN is sent until the ring takes it, so that data never comes before it. took: bytes that were
- * received by the call that it comes with.
- */
-static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __u16 err, __u32 took)
-{
-	struct sock *sk = (struct sock *)s->sock;
-	struct st_cursor cur;
-	struct st_open *o;
-	struct st_rec *r;
-
-	if (!st_ring_here(&cur))
-		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r) + ST_PAYLOAD_S, 0);
-	if (!r) {
-		st_rec_refused(&cur);
-		return;
-	}
-	st_rec_begin(r, &cur, kind, ST_PAYLOAD_S);
-	st_rec_task(r);
-	r->conn_id = s->conn_id;
-	r->slot = slot;
-	r->err = err;
-	r->pos = s->dir[ST_RX].pos;
-	r->opp_pos = s->dir[ST_TX].pos;
-	r->last_ns = s->req_ns;
-	r->len = sizeof(*o);
-	o = (struct st_open *)(r + 1);
-	__builtin_memset(o, 0, ST_PAYLOAD_S);
-	o->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	o->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	st_open_addresses(o, sk);
-	if (o->family != ST_AF_UNIX) {
-		o->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-		/* A connect that failed has put its port back; this one is 0 if it never had any. */
-		if (kind == ST_REC_CONNECT)
-			o->local_port =
-				bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-		o->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-		o->protocol = ST_PROTO_TCP;
-		if (st_is_fresh(sk, took))
-			r->flags = ST_F_FRESH;
-	}
-	if (s->flags & ST_SLOT_ACTIVE)
-		o->role = ST_ROLE_CLIENT;
-	s->flags |= ST_SLOT_OPENED;
-	st_rec_submit(r, &cur);
-}
+#define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */
 
 /* Does a message begin like this? A status line, or a method token of capitals. */
 static __always_inline bool st_starts_message(__u64 first)
@@ -493,15 +411,9 @@ static __always_inline void st_end_send(struct st_slot *s, __u32 slot, __u8 dir)
 	struct st_cursor cur;
 	struct st_rec *r;
 
-	if (!st_ring_here(&cur))
-		return;
-	r = bpf_ringbuf_reserve(cur.ring, sizeof(*r), 0);
-	if (!r) {
-		st_rec_refused(&cur);
+	r = st_rec_new(&cur, ST_REC_END, 0);
+	if (!r)
 		return; /* user space reads the slot as well */
-	}
-	st_rec_begin(r, &cur, ST_REC_END, 0);
-	st_rec_task(r);
 	r->conn_id = s->conn_id;
 	r->slot = slot;
 	r->dir = dir;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # What tracing costs a server at full load: wrk against nginx with a 1 KiB file, both cores full, runs with and
-# without the tracer in alternating pairs, medians of the pairs. First `-p -o none`, then `-p -o otlp` with the CPU of
-# the tracer and of the receiver.
+# without the tracer in turn, each traced one against its two neighbours, medians. First `-p -o none`, then
+# `-p -o otlp` with the CPU of the tracer and of the receiver.
 #
 # usage: throughput.sh [OPTION]...
 #   --pairs N          pairs of runs for each output (9)
@@ -167,20 +167,20 @@ traced() {
 column() { awk -v c="$1" '{ print $c }' | sort -g | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 extreme() { awk -v c="$1" '{ print $c }' | sort -g | sed -n "$2p"; }
 
-# pairs OUTPUT: one line a pair: rate without, rate with, loss in %, CPU of tracer, CPU of receiver
+# pairs OUTPUT: one line a traced run: rate of the untraced ones before and behind it (their mean, in which drift of the
+# machine cancels), rate with, loss in %, CPU of tracer, CPU of receiver, by how many % the two differ
 pairs() {
-	local i bare
-	for i in $(seq "$PAIRS"); do
-		# Who goes first changes, so that drift of the machine favours nobody.
-		if [ $((i % 2)) = 1 ]; then
-			bare=$(load) || exit 1
-			traced "$1"
-		else
-			traced "$1"
-			bare=$(load) || exit 1
-		fi
-		awk -v b="$bare" -v t="$RATE" -v tc="$TRACER_CPU" -v rc="$RECEIVER_CPU" \
-			'BEGIN { printf "%.0f %.0f %.2f %d %d\n", b, t, 100 * (1 - t / b), tc, rc }'
+	local _ before after
+	before=$(load) || exit 1
+	for _ in $(seq "$PAIRS"); do
+		traced "$1"
+		after=$(load) || exit 1
+		awk -v b="$before" -v a="$after" -v t="$RATE" -v tc="$TRACER_CPU" -v rc="$RECEIVER_CPU" 'BEGIN {
+			m = (b + a) / 2
+			d = a > b ? a - b : b - a
+			printf "%.0f %.0f %.2f %d %d %.2f\n", m, t, 100 * (1 - t / m), tc, rc, 100 * d / m
+		}'
+		before=$after
 	done >"$DIR/pairs"
 }
 
@@ -193,7 +193,8 @@ report() {
 		"$(extreme 3 1 <"$DIR/pairs")" "$(extreme 3 '$' <"$DIR/pairs")"
 	printf '; tracer %.0f %% of a core' "$(column 4 <"$DIR/pairs")"
 	[ "$output" = none ] || printf ', %s %.0f %%' "$RECEIVER" "$(column 5 <"$DIR/pairs")"
-	printf '\n  last run: %s\n' "$LAST"
+	printf '\n  untraced runs differ by %.1f %% from one to the next (median)\n  last run: %s\n' \
+		"$(column 6 <"$DIR/pairs")" "$LAST"
 	[ "$output" != none ] || awk -v l="$loss" -v m=$LOSS_MAX 'BEGIN { exit !(l > m) }' || return 0
 	[ "$output" = none ] || return 0
 	echo "  more than $LOSS_MAX %"

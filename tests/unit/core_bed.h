@@ -289,4 +289,21 @@ static inline void bed_must_be(const struct bed *b, const struct bed_want *w)
 	assert_string_equal(got, want);
 }
 
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
+#define OK(len)	  "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
+
+/* A connection of its own for each time that the reader may come. */
+static inline void each_reader(void (*run)(struct bed *b))
+{
+	for (int r = 0; r < BED_READERS; r++) {
+		struct bed b;
+
+		bed_init(&b, 8, (enum bed_reader)r);
+		sim_connect(&b.c);
+		bed_step(&b, 0);
+		run(&b);
+		bed_free(&b);
+	}
+}
+
 #endif

@@ -5,22 +5,6 @@
  */
 #include "core_bed.h"
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
-#define OK(len)	  "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
-
-static void each_reader(void (*run)(struct bed *b))
-{
-	for (int r = 0; r < BED_READERS; r++) {
-		struct bed b;
-
-		bed_init(&b, 8, (enum bed_reader)r);
-		sim_connect(&b.c);
-		bed_step(&b, 0);
-		run(&b);
-		bed_free(&b);
-	}
-}
-
 static void ask(struct bed *b, const char *z)
 {
 	sim_puts(&b->c, z);

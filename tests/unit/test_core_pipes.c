@@ -6,22 +6,6 @@
  */
 #include "core_bed.h"
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
-#define OK(len)	  "HTTP/1.1 200 OK\r\nContent-Length: " len "\r\n\r\n"
-
-static void each_reader(void (*run)(struct bed *b))
-{
-	for (int r = 0; r < BED_READERS; r++) {
-		struct bed b;
-
-		bed_init(&b, 8, (enum bed_reader)r);
-		sim_connect(&b.c);
-		bed_step(&b, 0);
-		run(&b);
-		bed_free(&b);
-	}
-}
-
 /* One call carries the end of a body and the next request. */
 static void body_and_next_head_run(struct bed *b)
 {
