@@ -99,8 +99,6 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
 		return false;
 	if (c->turn)
 		return true;
-	if (s->mode == ST_MODE_TIMING)
-		return false;
 	/* A body that ends within this call has something behind it. */
 	return s->mode == ST_MODE_EVERY || s->dir[c->dir & 1].expect_end < c->pos + c->bytes ||
 	       s->dir[c->dir & 1].expect_end == ST_EXPECT_CHUNKED;
@@ -112,10 +110,11 @@ static __always_inline bool st_look_needed(const struct st_call *c, const struct
  */
 static __always_inline bool st_timing_quick(struct st_slot *s, __u8 dir, bool turn)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now;
 
 	if (turn && !st_hist_is_request(s, dir))
 		return false;
+	now = bpf_ktime_get_ns();
 	if (turn)
 		st_hist_request(s, dir, now);
 	s->dir[dir & 1].time_ns = now;
@@ -127,7 +126,7 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 {
 	__u16 how;
 
-	if (s->mode == ST_MODE_TIMING) {
+	if (cfg.timing) {
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
 	} else if ((how = c->turn ? ST_F_TURN : st_same_turn_wanted(c, s))) {
@@ -207,6 +206,20 @@ static __always_inline bool st_received_unseen(struct sock *sk, const struct st_
 	return BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) != (__u32)s->dir[ST_RX].pos;
 }
 
+/* TIMING: where the bytes lie in the stream does not matter; a turn's first ones may. */
+static __always_inline struct st_call *st_timing_send(struct st_slot *s, const struct st_conn *conn,
+						      __u64 id)
+{
+	struct st_call *c;
+
+	if (st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
+		return NULL;
+	c = st_call_new(ST_SCRATCH_SEND, conn, ST_TX, id);
+	if (c)
+		c->turn = 1;
+	return c;
+}
+
 /*
  * A send begins, or goes on with its next fragment (or with the rest of what was not accepted):
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
@@ -226,8 +239,8 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, 
 	if (!st_conn_get(sk, &conn, true))
 		return NULL;
 	*slot = s = conn.s;
-	if (cfg.timing && st_timing_quick(s, ST_TX, s->last_dir != ST_TX + 1 && st_turn(s, ST_TX)))
-		return NULL;
+	if (cfg.timing)
+		return st_timing_send(s, &conn, id);
 	d = &s->dir[ST_TX];
 	/* Pages within a turn (sendfile): whatever is looked at next tells how far they came. */
 	if (unreadable && !spliced && s->last_dir == ST_TX + 1)
@@ -245,7 +258,7 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, 
 		return NULL;
 	c->pos = pos;
 	c->bytes = left > 0x7fffffff ? 0x7fffffff : (__u32)left;
-	c->turn = cfg.timing || st_turn(s, ST_TX);
+	c->turn = st_turn(s, ST_TX);
 	if (st_look_needed(c, s))
 		return c;
 out:

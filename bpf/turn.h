@@ -206,9 +206,6 @@ static __always_inline int st_chunk(struct st_call *c, struct st_slot *s, __u64 
 			first = *(__u64 *)p;
 		if (c->turn && !s->proto) /* asked for until then */
 			s->starts = st_starts_message(first);
-		/* Spans carry the times themselves: the kernel's histograms are for `-o none`. */
-		if (c->turn && cfg.timing)
-			st_hist_turn(s, c->dir & 1, first, n >= 16 ? p[9] - '0' : 0, r->time_ns);
 	}
 	if (n)
 		flags |= st_after_chunk(c, s, p, n, cap);
