@@ -261,6 +261,8 @@ static __always_inline int st_first_chunk(struct st_call *c, struct st_slot *s, 
 		len = c->bytes;
 	if (len <= ST_PAYLOAD_S)
 		return st_chunk(c, s, addr, len, ST_PAYLOAD_S);
+	if (len <= ST_PAYLOAD_SM)
+		return st_chunk(c, s, addr, len, ST_PAYLOAD_SM);
 	return st_chunk(c, s, addr, len, ST_PAYLOAD_M);
 }
 

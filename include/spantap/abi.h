@@ -73,6 +73,7 @@ enum st_state {
 
 /* Limits. */
 #define ST_PAYLOAD_S	  128u /* payload classes of a DATA record */
+#define ST_PAYLOAD_SM	  256u
 #define ST_PAYLOAD_M	  512u
 #define ST_PAYLOAD_L	  4096u
 #define ST_HEAD_MAX	  65536u /* bytes of one message head that are looked at */

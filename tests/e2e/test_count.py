@@ -21,12 +21,12 @@ FORCED = 20_000
 def test_nothing_is_lost(conns, start_server, tracer, folder):
     server = start_server("nginx")
     tap = tracer("-p", server.pid, "-o", "json")
+    full_speed = check.FullSpeed()
     report = load.Load(server.port, REQUESTS, conns, times=folder / "times").wait()
     assert report["failed"] == 0
-    closing = tap.stop()
-    assert (closing.requests, closing.spans, closing.lost) == (REQUESTS, REQUESTS, 0)
+    lost = full_speed.assert_none_lost(tap, tap.stop(), REQUESTS)
     spans = tap.spans("SERVER")
-    check.assert_one_each(spans, [f"/items/{i}" for i in range(REQUESTS)], "SERVER spans")
+    check.assert_one_each(spans, [f"/items/{i}" for i in range(REQUESTS)], "SERVER spans", lost)
     _assert_durations(spans, load.read_times(folder / "times"))
 
 
@@ -42,20 +42,20 @@ def test_on_another_server(start_server, tracer):
     """The same on a server that answers from user space and schedules many goroutines."""
     server = start_server("go")
     tap = tracer("-p", server.pid, "-o", "json")
+    full_speed = check.FullSpeed()
     assert load.Load(server.port, FORCED, 64).wait()["failed"] == 0
-    closing = tap.stop()
-    assert (closing.requests, closing.spans, closing.lost) == (FORCED, FORCED, 0)
-    check.assert_one_each(tap.spans("SERVER"), [f"/items/{i}" for i in range(FORCED)], "SERVER spans")
+    lost = full_speed.assert_none_lost(tap, tap.stop(), FORCED)
+    check.assert_one_each(tap.spans("SERVER"), [f"/items/{i}" for i in range(FORCED)], "SERVER spans", lost)
 
 
 def test_both_sides_are_counted(start_server, tracer):
     server = start_server("nginx")
     tap = tracer("--port", server.port, "-o", "json")
+    full_speed = check.FullSpeed()
     assert load.Load(server.port, FORCED).wait()["failed"] == 0
-    closing = tap.stop()
-    assert (closing.requests, closing.spans, closing.lost) == (2 * FORCED, 2 * FORCED, 0)
+    lost = full_speed.assert_none_lost(tap, tap.stop(), 2 * FORCED)
     for kind in ("SERVER", "CLIENT"):
-        check.assert_one_each(tap.spans(kind), [f"/items/{i}" for i in range(FORCED)], f"{kind} spans")
+        check.assert_one_each(tap.spans(kind), [f"/items/{i}" for i in range(FORCED)], f"{kind} spans", lost)
 
 
 def test_histogram_counts_every_request(start_server, tracer):
@@ -124,7 +124,7 @@ def test_nothing_is_lost_at_the_end(start_server, tracer):
     os.kill(tap.pid, signal.SIGINT)
     os.kill(tap.pid, signal.SIGCONT)
     closing = tap.stop()
-    assert (closing.requests, closing.spans, closing.lost) == (FORCED // 2, FORCED // 2, 0)
+    assert (closing.requests, closing.spans, closing.lost) == (FORCED // 2, FORCED // 2, 0), tap.stderr
     assert len(tap.spans()) == FORCED // 2
 
 

@@ -209,7 +209,10 @@ static bool first_chunk(struct sim_call *c)
 	}
 	if (len > c->bytes)
 		len = c->bytes;
-	return chunk(c, p, len, len <= ST_PAYLOAD_S ? ST_PAYLOAD_S : ST_PAYLOAD_M);
+	return chunk(c, p, len,
+		     len <= ST_PAYLOAD_S    ? ST_PAYLOAD_S
+		     : len <= ST_PAYLOAD_SM ? ST_PAYLOAD_SM
+					    : ST_PAYLOAD_M);
 }
 
 static bool next_chunk(struct sim_call *c)

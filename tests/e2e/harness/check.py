@@ -2,7 +2,9 @@
 """What spans must say about requests whose plan and results are known."""
 
 import collections
+import os
 import pathlib
+import re
 
 # A server's span ends when its last send returns, which on a busy machine is after the client has read the
 # bytes; a preempted sender is late by a scheduler's slice or two.
@@ -30,13 +32,40 @@ def on_port(spans, kind, port):
     return [s for s in spans if s.kind == kind and s.attributes.get("server.port") == port]
 
 
-def assert_one_each(spans, paths, what):
-    """Every path has exactly one span, and no span is of another path."""
+def _stolen_ms():
+    """By processor: how long the hypervisor ran others in its place (proc(5), /proc/stat)."""
+    tick_ms = 1000 / os.sysconf("SC_CLK_TCK")
+    lines = pathlib.Path("/proc/stat").read_text().splitlines()
+    return [int(line.split()[8]) * tick_ms for line in lines if re.match(r"cpu\d", line)]
+
+
+class FullSpeed:
+    """From here to `assert_none_lost` the machine is kept as busy as it can be.
+
+    Nothing may be lost then, unless a hypervisor took the processor that the tracer had to run on away while another one
+    went on: the rings hold what some 60 ms bring. What was lost so has to be counted to the last request."""
+
+    RINGS_HOLD_MS = 50
+
+    def __init__(self):
+        self._before = _stolen_ms()
+
+    def assert_none_lost(self, tap, closing, wanted):
+        """How many were lost, for the reason above."""
+        stolen = max(after - before for before, after in zip(self._before, _stolen_ms()))
+        found = f"{closing}; {stolen:.0f} ms stolen\n{tap.stderr}"
+        assert closing.requests == wanted == closing.spans + closing.lost, found
+        assert closing.lost == 0 or stolen >= self.RINGS_HOLD_MS, found
+        return closing.lost
+
+
+def assert_one_each(spans, paths, what, lost=0):
+    """Every path has exactly one span, but for as many as were lost at most, and no span is of another path."""
     counts = collections.Counter(s.path for s in spans)
     missing = [p for p in paths if p not in counts]
     twice = {p: n for p, n in counts.items() if n > 1}
     foreign = sorted(set(counts) - set(paths))
-    assert not (missing or twice or foreign), \
+    assert len(missing) <= lost and not (twice or foreign), \
         f"{what}: {len(missing)} missing {missing[:10]}, {len(twice)} more than once {dict(list(twice.items())[:10])}, " \
         f"{len(foreign)} of no request {foreign[:10]}"
 
