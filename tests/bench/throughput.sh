@@ -135,7 +135,9 @@ start_receiver() {
 # cpu_ticks PID: user and system, in hundredths of a second.
 cpu_ticks() { [ -z "$1" ] && echo 0 || awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 
+# After a rest, with and without the tracer: what its start and its end leave to be done is not this row's.
 load() {
+	sleep 1
 	wrk -t2 -c"$CONNS" -d"${SECONDS_EACH}s" "http://127.0.0.1:$PORT/1k.txt" >"$DIR/wrk" || die 1 "wrk failed"
 	grep -q 'Socket errors\|Non-2xx' "$DIR/wrk" && die 1 "failed requests: $(cat "$DIR/wrk")"
 	awk '/^Requests\/sec/ { print $2 }' "$DIR/wrk"
