@@ -6,8 +6,8 @@
 # `-p -o otlp` with the CPU of the tracer and of the receiver.
 #
 # usage: throughput.sh [OPTION]...
-#   --pairs N          pairs of runs for each output (9)
-#   --seconds N        each run (3)
+#   --pairs N          pairs of runs for each output (25)
+#   --seconds N        each run (2)
 #   --conns N          wrk's connections (64)
 #   --receiver WHICH   sink, which counts spans and nothing else, or otelcol (sink)
 #   --output WHICH     none or otlp alone (both)
@@ -17,7 +17,7 @@
 # Needs root, nginx and wrk; 77 without. Ports are free ones of loopback, files are in a folder of its own.
 set -u
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-PAIRS=9 SECONDS_EACH=3 CONNS=64 RECEIVER=sink OUTPUTS='none otlp' CHECK=
+PAIRS=25 SECONDS_EACH=2 CONNS=64 RECEIVER=sink OUTPUTS='none otlp' CHECK=
 SPANTAP=$ROOT/build/spantap
 LOSS_MAX=8
 PATH=$PATH:/usr/sbin:/sbin
