@@ -306,4 +306,22 @@ static inline void each_reader(void (*run)(struct bed *b))
 	}
 }
 
+/* One call of the client, 1 ms on the way, one receive of the server. */
+static inline void ask(struct bed *b, const char *z)
+{
+	sim_puts(&b->c, z);
+	bed_step(b, MS);
+	sim_recv_all(&b->s);
+	bed_step(b, 0);
+}
+
+/* The same the other way. */
+static inline void answer(struct bed *b, const char *z)
+{
+	sim_puts(&b->s, z);
+	bed_step(b, MS);
+	sim_recv_all(&b->c);
+	bed_step(b, 0);
+}
+
 #endif

@@ -5,14 +5,6 @@
  */
 #include "core_bed.h"
 
-static void ask(struct bed *b, const char *z)
-{
-	sim_puts(&b->c, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->s);
-	bed_step(b, 0);
-}
-
 static void close_both(struct bed *b, struct sim_sock *first)
 {
 	sim_close(first);
@@ -399,14 +391,6 @@ static void status_errors(void **state)
 }
 
 #define BAD_REQUEST "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-
-static void answer(struct bed *b, const char *z)
-{
-	sim_puts(&b->s, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->c);
-	bed_step(b, 0);
-}
 
 /* A connection's first turn is no request, and is answered all the same: one of no known method. */
 static void garbled_run(struct bed *b)

@@ -7,22 +7,6 @@
 
 #include <sys/socket.h>
 
-static void ask(struct bed *b, const char *z)
-{
-	sim_puts(&b->c, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->s);
-	bed_step(b, 0);
-}
-
-static void answer(struct bed *b, const char *z)
-{
-	sim_puts(&b->s, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->c);
-	bed_step(b, 0);
-}
-
 static void byte_by_byte_run(struct bed *b)
 {
 	static const char req[] = GET("/slowly?a=b"), resp[] = OK("3") "abc";

@@ -5,29 +5,17 @@
  */
 #include "core_bed.h"
 
-/* One call of the client, 1 ms on the way, one receive of the server. */
-static void ask(struct bed *b, const char *z)
-{
-	sim_puts(&b->c, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->s);
-	bed_step(b, 0);
-}
-
 /* The server thinks for 5 ms; 1 ms back. */
-static void answer(struct bed *b, const char *z)
+static void think_and_answer(struct bed *b, const char *z)
 {
 	sim_sleep(b->sim, 5 * MS);
-	sim_puts(&b->s, z);
-	bed_step(b, MS);
-	sim_recv_all(&b->c);
-	bed_step(b, 0);
+	answer(b, z);
 }
 
 static void one(struct bed *b)
 {
 	ask(b, GET("/orders/17?id=3"));
-	answer(b, OK("5") "hello");
+	think_and_answer(b, OK("5") "hello");
 	bed_end(b);
 	assert_int_equal(b->cnt, 2);
 	bed_must(b, ST_KIND_SERVER, "/orders/17", "GET /orders/{id}", NULL, 200, 0, 5, 1 * MS,
@@ -52,7 +40,7 @@ static void keep_alive_run(struct bed *b)
 		snprintf(resp, sizeof(resp), "HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%.*s",
 			 200 + i, i, i == 4 ? 0 : i, "abcdefghijklmnopqrstuvwxyz");
 		ask(b, req);
-		answer(b, resp);
+		think_and_answer(b, resp);
 		sim_sleep(b->sim, 3 * MS);
 	}
 	bed_end(b);
@@ -104,10 +92,10 @@ static void pipelined_in_several_run(struct bed *b)
 {
 	ask(b, GET("/q1"));
 	ask(b, GET("/q2"));
-	answer(b, "HTTP/1.1 201 A\r\nContent-Length: 1\r\n\r\na");
+	think_and_answer(b, "HTTP/1.1 201 A\r\nContent-Length: 1\r\n\r\na");
 	ask(b, GET("/q3"));
-	answer(b, "HTTP/1.1 202 B\r\nContent-Length: 1\r\n\r\nb");
-	answer(b, "HTTP/1.1 203 C\r\nContent-Length: 1\r\n\r\nc");
+	think_and_answer(b, "HTTP/1.1 202 B\r\nContent-Length: 1\r\n\r\nb");
+	think_and_answer(b, "HTTP/1.1 203 C\r\nContent-Length: 1\r\n\r\nc");
 	bed_end(b);
 	assert_int_equal(b->cnt, 6);
 	bed_must(b, ST_KIND_SERVER, "/q1", NULL, NULL, 201, 0, 1, MS, 7 * MS, false);
@@ -147,7 +135,7 @@ static void burst_after_a_hole_run(struct bed *b)
 				      210 + (i * 4 + k) % 80, pad, pad, pad, pad, pad, pad, pad);
 		}
 		ask(b, reqs);
-		answer(b, resps);
+		think_and_answer(b, resps);
 	}
 	bed_end(b);
 	for (uint32_t i = 0; i < b->cnt; i++) {
@@ -175,9 +163,9 @@ static void burst_after_a_hole(void **state)
 static void chunked_whole_run(struct bed *b)
 {
 	ask(b, GET("/c"));
-	answer(b, CHUNKED "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: v\r\n\r\n");
+	think_and_answer(b, CHUNKED "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: v\r\n\r\n");
 	ask(b, GET("/d"));
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	bed_end(b);
 	assert_int_equal(b->cnt, 4);
 	bed_must(b, ST_KIND_CLIENT, "/c", NULL, NULL, 200, 0, 11, 0, 7 * MS, false);
@@ -199,7 +187,7 @@ static void chunked_blind_run(struct bed *b)
 	int n = snprintf(buf, sizeof(buf), "fa0\r\n%.4000s\r\n", data);
 
 	ask(b, GET("/stream"));
-	answer(b, CHUNKED);
+	think_and_answer(b, CHUNKED);
 	for (int i = 0; i < 5; i++) {
 		sim_sleep(b->sim, 10 * MS);
 		sim_send(&b->s, buf, (size_t)n);
@@ -207,10 +195,10 @@ static void chunked_blind_run(struct bed *b)
 		sim_recv_all(&b->c);
 		bed_step(b, 0);
 	}
-	answer(b, "0\r\n\r\n");
+	think_and_answer(b, "0\r\n\r\n");
 	sim_sleep(b->sim, 30 * MS);
 	ask(b, GET("/next"));
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	bed_end(b);
 	assert_int_equal(b->cnt, 4);
 	bed_must(b, ST_KIND_SERVER, "/next", NULL, NULL, 200, 0, 0, 99 * MS, 104 * MS, false);
@@ -230,9 +218,9 @@ static void chunked_request_run(struct bed *b)
 {
 	ask(b, "POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n");
 	ask(b, "3\r\nabc\r\n0\r\n\r\n");
-	answer(b, OK("2") "ok");
+	think_and_answer(b, OK("2") "ok");
 	ask(b, GET("/after"));
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	bed_end(b);
 	assert_int_equal(b->cnt, 4);
 	assert_int_equal(bed_find(b, ST_KIND_SERVER, "/up")->code, 200);
@@ -250,13 +238,13 @@ static void chunked_request(void **state)
 static void no_bodies_run(struct bed *b)
 {
 	ask(b, "HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n");
-	answer(b, OK("12345"));
+	think_and_answer(b, OK("12345"));
 	ask(b, GET("/n"));
-	answer(b, "HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n");
 	ask(b, GET("/m"));
-	answer(b, "HTTP/1.1 304 Not Modified\r\nContent-Length: 999\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 304 Not Modified\r\nContent-Length: 999\r\n\r\n");
 	ask(b, GET("/z"));
-	answer(b, OK("1") "z");
+	think_and_answer(b, OK("1") "z");
 	bed_end(b);
 	assert_int_equal(b->cnt, 8);
 	bed_must(b, ST_KIND_CLIENT, "/h", "HEAD /h", NULL, 200, 0, 0, 0, 7 * MS, false);
@@ -274,11 +262,11 @@ static void no_bodies(void **state)
 static void continued_run(struct bed *b)
 {
 	ask(b, "PUT /f HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
-	answer(b, "HTTP/1.1 100 Continue\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 100 Continue\r\n\r\n");
 	ask(b, "xyz");
-	answer(b, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
 	ask(b, GET("/g"));
-	answer(b, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK("1") "g");
+	think_and_answer(b, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK("1") "g");
 	bed_end(b);
 	assert_int_equal(b->cnt, 4);
 	bed_must(b, ST_KIND_SERVER, "/f", "PUT /f", NULL, 201, 3, 0, MS, 13 * MS, false);
@@ -295,10 +283,10 @@ static void continued(void **state)
 static void upgraded_run(struct bed *b)
 {
 	ask(b, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-	answer(b, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n");
 	for (int i = 0; i < 5; i++) {
 		ask(b, "GET /not-http HTTP/1.1\r\n\r\n");
-		answer(b, "\x81\x05hello");
+		think_and_answer(b, "\x81\x05hello");
 	}
 	bed_end(b);
 	assert_int_equal(b->cnt, 2);
@@ -315,9 +303,9 @@ static void upgraded(void **state)
 static void tunnelled_run(struct bed *b)
 {
 	ask(b, "CONNECT db.example:443 HTTP/1.1\r\nHost: db.example:443\r\n\r\n");
-	answer(b, "HTTP/1.1 200 Connection established\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 200 Connection established\r\n\r\n");
 	ask(b, "\x16\x03\x01 hello");
-	answer(b, "\x16\x03\x03 hello");
+	think_and_answer(b, "\x16\x03\x03 hello");
 	bed_end(b);
 	assert_int_equal(b->cnt, 2);
 	assert_string_equal(b->spans[0].name, "CONNECT");
@@ -335,9 +323,9 @@ static void tunnelled(void **state)
 static void tunnel_refused_run(struct bed *b)
 {
 	ask(b, "CONNECT db.example:443 HTTP/1.1\r\nHost: db.example:443\r\n\r\n");
-	answer(b, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+	think_and_answer(b, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
 	ask(b, GET("/still"));
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	bed_end(b);
 	assert_int_equal(b->cnt, 4);
 	bed_must(b, ST_KIND_SERVER, "/still", NULL, NULL, 200, 0, 0, 8 * MS, 13 * MS, false);
@@ -352,13 +340,13 @@ static void tunnel_refused(void **state)
 static void forms_run(struct bed *b)
 {
 	ask(b, "PROPFIND /dav HTTP/1.1\r\nHost: a\r\n\r\n");
-	answer(b, "HTTP/1.1 207 Multi-Status\r\nContent-Length: 0\r\n\r\n");
+	think_and_answer(b, "HTTP/1.1 207 Multi-Status\r\nContent-Length: 0\r\n\r\n");
 	ask(b, "m-search! /odd HTTP/1.1\r\nHost: a\r\n\r\n");
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	ask(b, "GET http://up.example:81/abs?x=1 HTTP/1.1\r\nHost: a\r\n\r\n");
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	ask(b, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
-	answer(b, OK("0"));
+	think_and_answer(b, OK("0"));
 	bed_end(b);
 	assert_int_equal(b->cnt, 8);
 	assert_string_equal(bed_find(b, ST_KIND_SERVER, "/dav")->name, "HTTP /dav");
@@ -377,7 +365,7 @@ static void forms(void **state)
 static void http10_run(struct bed *b)
 {
 	ask(b, "GET /old HTTP/1.0\r\n\r\n");
-	answer(b, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nsome bytes");
+	think_and_answer(b, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nsome bytes");
 	sim_sleep(b->sim, 2 * MS);
 	sim_puts(&b->s, " and more");
 	bed_step(b, MS);

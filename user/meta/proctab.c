@@ -77,7 +77,6 @@ void st_proctab__drop(struct st_proctab *t, uint32_t i)
 	memset(it, 0, sizeof(*it));
 	it->next = t->free_head;
 	t->free_head = i;
-	t->used--;
 }
 
 uint32_t st_proctab__victim(struct st_proctab *t)
@@ -99,7 +98,6 @@ uint32_t st_proctab__add(struct st_proctab *t, int tgid)
 
 	t->free_head = t->items[i].next;
 	t->items[i] = (struct st_proc_item){.tgid = tgid};
-	t->used++;
 	hash_add(t, i);
 	return i;
 }

@@ -29,7 +29,7 @@ struct st_proctab {
 	uint32_t *hash; /* item index or NONE; open addressing, linear */
 	uint32_t hash_mask, hash_shift;
 	struct st_proc_item *items;
-	uint32_t max, used, free_head, hand;
+	uint32_t max, free_head, hand;
 	uint32_t exited_first, exited_last; /* items with exited_ns, in the order of their end */
 	uint32_t exited_cnt;
 };

@@ -11,7 +11,6 @@ static bool piped(const struct st_flow *f, enum st_dir dir)
 	return f->open_cnt > (is_req(f, dir) ? 0 : 1);
 }
 
-/* A hole; piped: from here on nothing tells what answers what. */
 void st_http1__lose_order(struct st_flow *f, bool piped_here)
 {
 	struct http1 *st = f->state;
@@ -21,10 +20,6 @@ void st_http1__lose_order(struct st_flow *f, bool piped_here)
 	st->probe_answered = UINT32_MAX / 2; /* as many as were asked for it is not */
 }
 
-/*
- * Bytes of this direction were not seen where a message could begin: no message is looked for
- * until the other side speaks.
- */
 void st_http1__go_blind(struct st_flow *f, enum st_dir dir, enum hole hole)
 {
 	struct http1 *st = f->state;
@@ -89,7 +84,6 @@ bool st_http1__stays_unsure(struct http1 *st, uint32_t turn)
 	return st->unsure;
 }
 
-/* Bytes behind a hole, in the same turn. */
 void st_http1__on_hole(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
 {
 	/* The rest of a message that began in it? */
@@ -131,7 +125,6 @@ void st_http1__on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_
 		st_http1__go_blind(f, dir, hole);
 }
 
-/* What was not seen is over. */
 void st_http1__blind_over(struct st_flow *f, enum st_dir dir, uint64_t time_ns, bool ended)
 {
 	const struct http1 *st = f->state;
