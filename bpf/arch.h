@@ -3,28 +3,36 @@
 #ifndef ST_BPF_ARCH_H
 #define ST_BPF_ARCH_H
 
-#define ST_NR_READ     0
-#define ST_NR_WRITE    1
-#define ST_NR_PREAD64  17
-#define ST_NR_PWRITE64 18
-#define ST_NR_READV    19
-#define ST_NR_WRITEV   20
-#define ST_NR_SENDFILE 40
-#define ST_NR_CONNECT  42
-#define ST_NR_SENDTO   44
-#define ST_NR_RECVFROM 45
-#define ST_NR_SENDMSG  46
-#define ST_NR_RECVMSG  47
-#define ST_NR_SPLICE   275
-#define ST_NR_RECVMMSG 299
-#define ST_NR_SENDMMSG 307
-#define ST_NR_PREADV2  327
-#define ST_NR_PWRITEV2 328
+#define ST_NR_READ	     0
+#define ST_NR_WRITE	     1
+#define ST_NR_PREAD64	     17
+#define ST_NR_PWRITE64	     18
+#define ST_NR_POLL	     7
+#define ST_NR_READV	     19
+#define ST_NR_WRITEV	     20
+#define ST_NR_SENDFILE	     40
+#define ST_NR_CONNECT	     42
+#define ST_NR_SENDTO	     44
+#define ST_NR_RECVFROM	     45
+#define ST_NR_SENDMSG	     46
+#define ST_NR_RECVMSG	     47
+#define ST_NR_SELECT	     23
+#define ST_NR_EPOLL_WAIT     232
+#define ST_NR_PSELECT6	     270
+#define ST_NR_PPOLL	     271
+#define ST_NR_SPLICE	     275
+#define ST_NR_EPOLL_PWAIT    281
+#define ST_NR_RECVMMSG	     299
+#define ST_NR_SENDMMSG	     307
+#define ST_NR_PREADV2	     327
+#define ST_NR_PWRITEV2	     328
+#define ST_NR_IO_URING_ENTER 426
+#define ST_NR_EPOLL_PWAIT2   441
 
 /* x86: the kernel stack is 4 pages (arch/x86/include/asm/page_64_types.h, without KASAN). */
-#define ST_THREAD_SIZE (4096UL << 2)
+#define ST_THREAD_SIZE	     (4096UL << 2)
 /* x86: thread_info.status of a task inside a 32-bit system call (TS_COMPAT). */
-#define ST_TS_COMPAT   0x0002
+#define ST_TS_COMPAT	     0x0002
 
 struct st_sysargs {
 	long nr;

@@ -8,6 +8,7 @@
 #define ST_MSG_OOB	0x1
 #define ST_MSG_PEEK	0x2
 #define ST_MSG_TRUNC	0x20
+#define ST_MSG_DONTWAIT 0x40
 #define ST_MSG_ERRQUEUE 0x2000
 
 static __always_inline bool st_is_tcp(struct sock *sk)
@@ -130,10 +131,13 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
 	} else if ((how = c->turn ? ST_F_TURN : st_same_turn_wanted(c, s))) {
-		c->flags = st_task_flags() | (how & (ST_F_TURN | ST_F_CONT)) |
-			   (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
+		c->flags |= st_task_flags() | st_waits_take(c->tid) |
+			    (how & (ST_F_TURN | ST_F_CONT)) |
+			    (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0, c->dir == ST_RX ? c->bytes : 0);
+		if (c->turn && c->dir == ST_TX && st_marked(c->tgid, ST_MARK_PROXY))
+			st_passed_look(c, s);
 		st_capture(c, s, which);
 		if (c->off < c->bytes && s->mode == ST_MODE_HEAD &&
 		    c->bytes != s->dir[c->dir & 1].plain_len)
@@ -156,6 +160,7 @@ static __always_inline struct st_call *st_call_new(__u32 which, const struct st_
 	c->slot = conn->slot;
 	c->dir = dir;
 	c->off = 0;
+	c->flags = 0;
 	c->now = 0;
 	c->more = 0;
 	c->src.segs = 0;
@@ -346,9 +351,22 @@ static __noinline int st_src_elsewhere(struct st_call *c, struct sock *sk, __u64
 	return 0;
 }
 
+/* Notes where the bytes lie, wanted or not. */
+static __noinline void st_received_by_proxy(struct st_call *c, const struct st_slot *s,
+					    struct sock *sk)
+{
+	bool wanted = c->src.segs;
+
+	if (!wanted)
+		st_src_syscall(&c->src, sk);
+	st_places_note(c, s);
+	if (!wanted)
+		c->src.segs = 0;
+}
+
 /* Bytes were received, or (not TCP) sent: the buffer is the system call's, as a rule. */
 static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, bool tcp,
-				     bool readable, __u64 id, __u64 iter)
+				     bool readable, __u16 how, __u64 id, __u64 iter)
 {
 	struct st_slot_dir *d;
 	struct st_conn conn;
@@ -375,6 +393,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	c->bytes = bytes;
 	c->pos = end - bytes;
 	c->turn = cfg.timing || st_turn(s, dir);
+	c->flags = how;
 	if (st_look_needed(c, s)) {
 		if (readable)
 			st_src_syscall(&c->src, sk);
@@ -383,6 +402,8 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 		else if (!c->src.segs)
 			st_count(ST_C_NO_PAYLOAD, 1);
 	}
+	if (dir == ST_RX && readable && st_marked(c->tgid, ST_MARK_PROXY))
+		st_received_by_proxy(c, s, sk);
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
 		st_call_run(c, s, dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
 	else
@@ -416,6 +437,19 @@ static __always_inline void st_ask_one(__u32 i)
 		s->dir[ST_TX].pos = end;
 }
 
+#define ST_O_NONBLOCK 04000
+
+/* Would the receive have waited had nothing been there? */
+static __always_inline bool st_blocks(struct sock *sk, int flags)
+{
+	struct file *file;
+
+	if (flags & ST_MSG_DONTWAIT)
+		return false;
+	file = BPF_CORE_READ(sk, sk_socket, file);
+	return file && !(BPF_CORE_READ(file, f_flags) & ST_O_NONBLOCK);
+}
+
 static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, bool want_tcp,
 					__u64 iter)
 {
@@ -431,7 +465,8 @@ static __always_inline void st_recv_end(struct sock *sk, int ret, int flags, boo
 	if (tcp ? !want_tcp : !st_is_unix_stream(sk))
 		return;
 	/* MSG_TRUNC on TCP throws the bytes away (tcp(7)). */
-	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)), id, iter);
+	st_moved(sk, ret, ST_RX, tcp, !(tcp && (flags & ST_MSG_TRUNC)),
+		 st_blocks(sk, flags) ? ST_F_BLOCKS : 0, id, iter);
 }
 
 static __always_inline void st_unix_sent(struct sock *sk, int ret, __u64 iter)
@@ -439,7 +474,7 @@ static __always_inline void st_unix_sent(struct sock *sk, int ret, __u64 iter)
 	__u64 id = bpf_get_current_pid_tgid();
 
 	if (ret > 0 && st_proc_wanted(id >> 32))
-		st_moved(sk, ret, ST_TX, false, true, id, iter);
+		st_moved(sk, ret, ST_TX, false, true, 0, id, iter);
 }
 
 #endif

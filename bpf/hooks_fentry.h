@@ -45,7 +45,7 @@ SEC("?fexit/tcp_recvmsg")
 int BPF_PROG(fx_recv6, struct sock *sk, struct msghdr *msg, size_t len, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
-	st_recv_end(sk, ret, flags, true, (__u64)&msg->msg_iter);
+	st_recv_end(sk, ret, flags | (nonblock ? ST_MSG_DONTWAIT : 0), true, (__u64)&msg->msg_iter);
 	return 0;
 }
 

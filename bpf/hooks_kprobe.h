@@ -41,7 +41,8 @@ int BPF_KPROBE(kp_release, struct sock *sk)
 SEC("?kprobe/tcp_cleanup_rbuf")
 int BPF_KPROBE(kp_recv, struct sock *sk, int copied)
 {
-	st_recv_end(sk, copied, 0, true, 0);
+	/* How the caller asked is not known here. */
+	st_recv_end(sk, copied, ST_MSG_DONTWAIT, true, 0);
 	return 0;
 }
 #endif

@@ -71,6 +71,35 @@ struct {
 	__type(value, __u64);
 } procs SEC(".maps");
 
+/* marks.h; two bits an id, ST_MARK_*. User space adds differences too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} marks SEC(".maps");
+
+/* passed.h; where bytes of a proxy's connections were received. */
+#define ST_PLACES_BITS 12
+
+struct st_place {
+	__u64 key;
+	__u64 conn_id;
+	__u64 base;
+	__u64 pos; /* in that connection's stream */
+	__u32 len;
+	__u32 slot;
+	__u64 sum; /* of the fields before it */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1u << ST_PLACES_BITS);
+	__type(key, __u32);
+	__type(value, struct st_place);
+} places SEC(".maps");
+
 /* conn.h; the connections, and the indices that are free. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

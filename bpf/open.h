@@ -41,6 +41,27 @@ static __always_inline bool st_is_fresh(struct sock *sk, __u32 took)
 }
 
 /*
+ * The sequence numbers of a connection's first bytes: where both directions stand, less what they
+ * moved. bytes_acked of who connected counts the SYN (tcp_ack), which makes its own ISN one less
+ * than the other end's view of it: only the direction that responses take is compared. Without the
+ * socket's lock an ACK may come between two reads: then they are read once more.
+ */
+static __always_inline void st_open_isn(struct st_open *o, struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 una = 0, next = 0;
+
+	for (int i = 0; i < 2; i++) {
+		una = BPF_CORE_READ(tp, snd_una);
+		next = BPF_CORE_READ(tp, rcv_nxt);
+		o->isn[ST_TX] = una - (__u32)BPF_CORE_READ(tp, bytes_acked);
+		o->isn[ST_RX] = next - (__u32)BPF_CORE_READ(tp, bytes_received);
+		if (una == BPF_CORE_READ(tp, snd_una) && next == BPF_CORE_READ(tp, rcv_nxt))
+			return;
+	}
+}
+
+/*
  * OPEN is sent until the ring takes it, so that data never comes before it. took: bytes that were
  * received by the call that it comes with.
  */
@@ -74,6 +95,7 @@ static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __
 				bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 		o->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 		o->protocol = ST_PROTO_TCP;
+		st_open_isn(o, sk);
 		if (st_is_fresh(sk, took))
 			r->flags = ST_F_FRESH;
 	}

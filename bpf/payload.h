@@ -84,6 +84,18 @@ static __always_inline bool st_iter_is_kernel(const struct iov_iter *it)
 	return ST_READ(it, iter_type) != bpf_core_enum_value(enum iter_type, ITER_IOVEC);
 }
 
+/* The i-th of a call's buffers, as the call gave it; false: there is none. */
+static __always_inline bool st_src_seg(const struct st_src *src, __u32 i, struct iovec *v)
+{
+	if (i >= src->segs)
+		return false;
+	if (src->segs > 1)
+		return st_iovec_at(src->base, src->kernel, i, v);
+	v->iov_base = (void *)src->base;
+	v->iov_len = src->len;
+	return true;
+}
+
 /* A message's iterator at the entry of a send: nothing of it has been consumed yet. */
 static __always_inline void st_src_iter(struct st_src *src, const struct iov_iter *it)
 {

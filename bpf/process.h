@@ -29,6 +29,7 @@ static __always_inline void st_forked(struct task_struct *parent, struct task_st
 	if (state == ST_PROC_TRACED && !cfg.follow)
 		state = ST_PROC_UNKNOWN;
 	st_proc_set(tgid, state);
+	st_mark(tgid, ST_MARK_PROXY, st_marked(from, ST_MARK_PROXY));
 	if (!ctl.stopping && (state == ST_PROC_TRACED || (cfg.all && state == ST_PROC_UNKNOWN)))
 		st_tell_fork(from, tgid);
 }
@@ -117,6 +118,7 @@ static __always_inline void st_exited(struct task_struct *p)
 		return; /* not the last thread */
 	wanted = st_proc_wanted(tgid);
 	st_proc_set(tgid, ST_PROC_UNKNOWN);
+	st_mark(tgid, ST_MARK_PROXY, false);
 	if (!wanted)
 		return;
 	r = st_rec_new(&cur, ST_REC_EXIT, 0);

@@ -90,6 +90,14 @@ int BPF_PROG(tp_exit, struct task_struct *p)
 	return 0;
 }
 
+/* With a third argument since 5.18 (fa2c3254d7cf), which is not looked at. */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(tp_switch, bool preempt)
+{
+	st_switched(preempt);
+	return 0;
+}
+
 /* Not a hook: user space runs it (BPF_PROG_TEST_RUN). */
 SEC("?raw_tp")
 int ask(void *ctx)

@@ -7,6 +7,7 @@
 #include "captures.h"
 #include "kern/tracer.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
 #define HOUSEKEEPING_NS ST_NSEC_PER_SEC
 
@@ -33,6 +34,7 @@ struct st_pipeline {
 	struct st_recorder *recorder;
 	struct st_rec *told; /* TOLD_MAX */
 	uint32_t told_cnt;
+	bool watches_waits;
 	struct watch *watch; /* slot_cnt */
 	uint32_t watch_cnt;
 	uint64_t next_housekeeping_ns;
@@ -43,6 +45,11 @@ struct st_pipeline {
 static void on_span(void *ctx, const struct st_span *s)
 {
 	st_outputs__span(((struct st_pipeline *)ctx)->outputs, s);
+}
+
+static uint32_t on_room(void *ctx)
+{
+	return st_outputs__room(((struct st_pipeline *)ctx)->outputs);
 }
 
 static const struct st_resource *on_resource(void *ctx, uint32_t tgid, uint64_t now_ns)
@@ -200,6 +207,20 @@ static void on_mode(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mod
 	__atomic_store_n(&s->mode, (uint8_t)mode, __ATOMIC_RELEASE);
 }
 
+/* Asked for once, whatever comes of it. */
+static void on_watch_waits(void *ctx)
+{
+	struct st_pipeline *p = ctx;
+	int err;
+
+	if (p->watches_waits)
+		return;
+	p->watches_waits = true;
+	err = st_tracer__watch_waits(p->tracer);
+	if (err)
+		st_debug("threads' waits: %s", strerror(-err));
+}
+
 static void on_gone(void *ctx, uint32_t slot, uint64_t conn_id)
 {
 	struct st_pipeline *p = ctx;
@@ -254,6 +275,8 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 		cc.ops.expect = on_expect;
 		cc.ops.mode = on_mode;
 		cc.ops.gone = on_gone;
+		cc.ops.watch_waits = on_watch_waits;
+		cc.ops.room = on_room;
 	}
 	p->core = st_core__new(&cc);
 	return p->core ? 0 : -ENOMEM;
@@ -324,16 +347,28 @@ void st_pipeline__settle(struct st_pipeline *p)
 	p->told_cnt = 0;
 }
 
+void st_pipeline__pass_time(struct st_pipeline *p, uint64_t now_ns)
+{
+	if (st_core__due(p->core) > now_ns)
+		return;
+	st_core__tick(p->core, now_ns);
+	/* Behind the resources that it made known. */
+	st_recorder__item(p->recorder, ST_ITEM_TICK, &now_ns, sizeof(now_ns), NULL, 0);
+	st_core__settle(p->core);
+}
+
 uint64_t st_pipeline__tick(struct st_pipeline *p, uint64_t now_ns)
 {
-	uint64_t next = st_outputs__tick(p->outputs, now_ns);
+	uint64_t next = st_outputs__tick(p->outputs, now_ns), due;
 
+	st_pipeline__pass_time(p, now_ns);
+	due = st_core__due(p->core);
 	if (now_ns >= p->next_housekeeping_ns) {
 		st_registry__tick(p->registry, now_ns);
 		st_recorder__flush(p->recorder);
 		p->next_housekeeping_ns = now_ns + HOUSEKEEPING_NS;
 	}
-	return next;
+	return due < next ? due : next;
 }
 
 void st_pipeline__end(struct st_pipeline *p, uint64_t now_ns)

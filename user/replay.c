@@ -101,6 +101,16 @@ static int on_record(struct replay *r, const struct st_item *item)
 		pass_time(r);
 	await_room(r, open_cnt(r) + 1);
 	st_pipeline__record(r->pipe, r->room);
+	st_pipeline__settle(r->pipe);
+	return 0;
+}
+
+static int on_tick(struct replay *r, const struct st_item *item)
+{
+	if (item->data.len < 8)
+		return -EBADMSG;
+	await_room(r, open_cnt(r));
+	st_pipeline__pass_time(r->pipe, *(const uint64_t *)item->data.p);
 	return 0;
 }
 
@@ -120,6 +130,8 @@ static int on_item(struct replay *r, const struct st_item *item)
 			return -EBADMSG;
 		st_pipeline__set_clock(r->pipe, *(const int64_t *)item->data.p);
 		return 0;
+	case ST_ITEM_TICK:
+		return on_tick(r, item);
 	case ST_ITEM_END:
 		if (item->data.len < 8)
 			return -EBADMSG;

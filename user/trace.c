@@ -227,15 +227,24 @@ static bool may_hold(struct trace *t)
 	       st_rings__fill(st_tracer__rings(t->tracer)) < HOLD_PERCENT;
 }
 
+/* A record makes one span, as a rule; those that are ready come first. */
+static uint64_t free_room(const struct trace *t)
+{
+	uint64_t n = st_outputs__room(st_pipeline__outputs(t->pipe));
+	uint64_t ready = st_core__ready(st_pipeline__core(t->pipe));
+
+	return n > ready ? n - ready : 0;
+}
+
 /* Of records; an output that is full and can write does so first. */
 static uint64_t room(struct trace *t)
 {
-	uint64_t n = st_outputs__room(st_pipeline__outputs(t->pipe));
+	uint64_t n = free_room(t);
 
 	if (n >= ROOM_MIN)
 		return n;
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
-	return st_outputs__room(st_pipeline__outputs(t->pipe));
+	return free_room(t);
 }
 
 /*

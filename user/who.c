@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/proc.h"
 #include "kern/procs.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -123,12 +124,31 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
 	out->port_cnt = w->cfg->port_cnt;
 }
 
+/* By the name of its executable, the path's last part. */
+static bool is_proxy(const char *exe)
+{
+	const char *slash = strrchr(exe, '/');
+
+	exe = slash ? slash + 1 : exe;
+	return st_proxy__is_name(st_str(exe, strlen(exe)));
+}
+
+static void mark_proxy(void *ctx, uint32_t tgid, uint32_t parent)
+{
+	struct st_who *w = ctx;
+	char exe[PATH_MAX];
+
+	(void)parent;
+	if (st_procs__exe(tgid, exe, sizeof(exe)) >= 0 && is_proxy(exe))
+		st_tracer__mark_proxy(w->tracer, tgid);
+}
+
 static void trace_one(void *ctx, uint32_t tgid, uint32_t parent)
 {
 	struct st_who *w = ctx;
 
-	(void)parent;
 	st_tracer__set_proc(w->tracer, tgid, ST_PROC_TRACED);
+	mark_proxy(w, tgid, parent);
 	for (int i = 0; i < w->family_cnt; i++)
 		if (w->family[i] == tgid)
 			return;
@@ -327,6 +347,8 @@ int st_who__begin(struct st_who *w, struct st_tracer *t)
 		err = begin_pid(w, w->cfg->pids[i]);
 	if (!err && w->patterns)
 		err = min_int(st_procs__families(is_wanted, trace_if, w), 0);
+	if (!err && w->all)
+		err = min_int(st_procs__each(mark_proxy, w), 0);
 	if (!err && w->child > 0) {
 		trace_one(w, (uint32_t)w->child, 0);
 		if (write(w->gate, "g", 1) != 1)
@@ -341,6 +363,8 @@ void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec 
 {
 	struct decision *d;
 
+	if (rec->kind == ST_REC_EXEC)
+		mark_proxy(w, rec->tgid, 0);
 	if (!w->patterns || w->all)
 		return;
 	d = decision_of(w, rec->tgid);

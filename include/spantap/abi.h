@@ -46,8 +46,14 @@ enum st_rec_kind {
 	ST_REC_EXIT = 6,    /* a process ended (its last thread) */
 	ST_REC_CONNECT = 7, /* a connect failed; payload: struct st_open */
 	ST_REC_OVERFLOW =
-		8,	/* a listening socket's accept queue was full; payload: struct st_open */
-	ST_REC_FORK = 9 /* a process began as a copy of another; call_len: that one's tgid */
+		8,	 /* a listening socket's accept queue was full; payload: struct st_open */
+	ST_REC_FORK = 9, /* a process began as a copy of another; call_len: that one's tgid */
+	/*
+	 * What a proxy begins to send (turn: which) lies in memory where it received bytes of
+	 * another connection; pos: that one's id, call_len: its slot, opp_pos: where in its
+	 * stream.
+	 */
+	ST_REC_PASSED = 10
 };
 
 /* Flags of a record. */
@@ -62,6 +68,9 @@ enum st_rec_kind {
 #define ST_F_EXITING   0x0080 /* the process was ending when this happened */
 #define ST_F_IO_WORKER 0x0100 /* io_uring worker or poller: never a context */
 #define ST_F_LOST      0x0200 /* records of this connection were lost since its last record */
+#define ST_F_BLOCKS    0x0400 /* received: the call would have waited had nothing been there */
+#define ST_F_WAITED    0x0800 /* this thread waited for several things since its last record */
+#define ST_F_WATCHED   0x1000 /* such waits are seen */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -126,6 +135,7 @@ struct st_open {
 	__u32 pad;
 	__u64 peer_sock; /* Unix: the peer socket's inode, else 0 */
 	__u8 path[48];	 /* Unix: bound path of the listening side, NUL padded */
+	__u32 isn[2];	 /* TCP, by enum st_dir: sequence number of the first byte */
 };
 
 /*
@@ -254,6 +264,7 @@ struct st_ctl {
 	__u32 ask_cnt;	       /* [user] slots in ask */
 	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
 	__u32 unix_made;       /* Unix connections so far, or a few less: CPUs do not wait here */
+	__u32 watch_waits;     /* [user] 1: threads that wait for several things are noted */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
 };
 
@@ -272,6 +283,10 @@ struct st_bpf_config {
 	__u16 ports[16];    /* --port: only these; host byte order, 0 ends the list */
 };
 
+/* Bits of the marks map, two an id. */
+#define ST_MARK_WAITED 1u /* thread: it waited for several things since its last record */
+#define ST_MARK_PROXY  2u /* process: [user] it passes on what it receives */
+
 /* Values of the process map (tgid -> one byte). */
 enum st_proc_state {
 	ST_PROC_UNKNOWN = 0,
@@ -280,7 +295,7 @@ enum st_proc_state {
 };
 
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
-_Static_assert(sizeof(struct st_open) == 104, "recordings keep this layout");
+_Static_assert(sizeof(struct st_open) == 112, "recordings keep this layout");
 _Static_assert(sizeof(struct st_slot_dir) == 56, "two per slot");
 _Static_assert(sizeof(struct st_slot) == 168, "slot");
 

@@ -9,10 +9,17 @@
 #define SPANTAP_PROTOCOL_H
 
 #include "spantap/abi.h"
+#include "spantap/lineage.h"
 #include "spantap/span.h"
 
-/* Who talks to whom. Texts are NUL-terminated as well. */
+/* Who talks to whom. Texts are NUL-terminated as well. It outlives its connection (conn.c). */
 struct st_conn_info {
+	struct st_conn_info *next; /* of the free ones */
+	uint32_t refs;
+	bool has_isn;
+	uint32_t isn[2];      /* by enum st_dir: TCP sequence number of the first byte */
+	struct st_xchg *last; /* of the group rung: whose response began last, from last_pos on */
+	uint64_t last_pos;
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */
 	uint16_t local_port;
@@ -25,13 +32,13 @@ struct st_conn_info {
 };
 
 #define ST_XCHG_PRIV 64
-#define ST_XCHG_MEM  832
 
-/* A request and its response. Made by st_flow__open, gone with st_flow__close. */
+/* A request and its response. Made by st_flow__open, gone when its span has been made. */
 struct st_xchg {
 	struct st_xchg *next; /* opened later on the same connection */
 	uint64_t start_ns;    /* CLOCK_MONOTONIC: first byte of the request */
 	uint64_t conn_id;
+	uint64_t pos;	 /* stream position of the request's first byte */
 	uint64_t end_ns; /* last byte of the response */
 	uint32_t turn;	 /* in which the request began */
 	uint32_t nth;	 /* request of that turn, from 0 */
@@ -39,23 +46,15 @@ struct st_xchg {
 	uint32_t tid;
 	uint8_t role;		  /* enum st_role */
 	bool answered;		  /* a final response has begun */
+	bool ended;		  /* it waits for its place in a trace, on no connection any more */
 	bool incomplete;	  /* bytes of it were not seen */
 	bool shown;		  /* as open, to the user */
 	struct st_str error_type; /* static text; empty: no error */
-	const struct st_conn_info *conn;
-	char *more; /* memory beyond mem, owned */
-	uint32_t more_len;
-	uint32_t more_cap;
-	uint32_t mem_len;
+	const struct st_proto_ops *ops;
+	struct st_conn_info *conn; /* a reference */
+	struct st_lineage lin;
 	_Alignas(8) uint8_t priv[ST_XCHG_PRIV]; /* the protocol's, zeroed */
-	char mem[ST_XCHG_MEM];
 };
-
-/*
- * Copies bytes into the exchange; they live as long as it does. At most 64 KiB per exchange: an
- * empty slice is returned when that is full or memory runs out.
- */
-struct st_str st_xchg__keep(struct st_xchg *x, struct st_str s);
 
 /* Bytes of one direction, contiguous, and when they moved. */
 struct st_chunk {
@@ -67,7 +66,9 @@ struct st_chunk {
 	uint64_t time_ns;  /* when the last byte moved */
 	uint32_t tgid;	   /* who moved p[0] */
 	uint32_t tid;
-	uint32_t turn; /* in which p[0] moved */
+	uint32_t last_tid; /* who moved the last byte */
+	uint32_t turn;	   /* in which p[0] moved */
+	uint16_t flags;	   /* ST_F_* of the record that brought the last byte */
 };
 
 struct st_flow;
@@ -125,6 +126,8 @@ struct st_proto_ops {
 	 */
 	bool (*recall)(struct st_xchg *x, struct st_span *s, struct st_str *fallback);
 	void (*learn)(struct st_xchg *x, const struct st_span *s, struct st_str fallback);
+	/* What is asked for (a target, a statement), to compare requests by. May be NULL. */
+	struct st_str (*subject)(const struct st_xchg *x);
 	/* An exchange is about to be freed: gives back what priv holds. May be NULL. */
 	void (*release)(struct st_xchg *x);
 	/* The connection is about to be freed: gives back what state holds. May be NULL. */
@@ -135,7 +138,7 @@ struct st_proto_ops {
 struct st_flow {
 	const struct st_proto_ops *ops;
 	void *state;
-	const struct st_conn_info *info;
+	struct st_conn_info *info;
 	struct st_xchg *first; /* open exchanges, oldest first */
 	struct st_xchg *last;
 	uint32_t open_cnt;
@@ -150,7 +153,11 @@ struct st_flow {
  * connection or in all (counted as a lost request).
  */
 struct st_xchg *st_flow__open(struct st_flow *f, const struct st_chunk *c);
-/* The exchange has ended: its span is made and it is gone. */
+/* All that a request says of itself stands in x by now: its place is looked for. */
+void st_flow__begin(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c);
+/* A final response begins with this chunk. */
+void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c);
+/* The exchange has ended: the connection has it no more, its span is made when its place is known. */
 void st_flow__close(struct st_flow *f, struct st_xchg *x, uint64_t end_ns);
 /* The oldest open exchange without a final response, or NULL. */
 struct st_xchg *st_flow__unanswered(const struct st_flow *f);

@@ -104,6 +104,7 @@ struct st_span {
 	uint8_t kind;	      /* enum st_kind */
 	uint8_t status;	      /* enum st_status */
 	bool has_parent;
+	uint8_t evidence; /* enum st_evidence of the parent, also among attrs */
 	uint16_t attr_cnt;
 	uint32_t flags; /* OTLP span flags: W3C trace flags, bits 8-9 remote parent */
 	uint32_t dropped_attr_cnt;
@@ -116,7 +117,7 @@ struct st_span {
 	struct st_str trace_state;
 	/*
 	 * Not 0: every span with this number has the same name, kind, status, flags and attributes,
-	 * and neither parent, events nor links, so that an encoder may keep what it wrote.
+	 * and neither trace state, events nor links, so that an encoder may keep what it wrote.
 	 */
 	uint64_t tmpl;
 	const struct st_resource *resource;

@@ -35,6 +35,8 @@ void st_conn_info__set(struct st_conn_info *i, const struct st_open *o)
 	i->role = o->role;
 	i->local_len = put_addr(o->family, o->local, i->local, sizeof(i->local));
 	i->peer_len = put_addr(o->family, o->peer, i->peer, sizeof(i->peer));
+	i->has_isn = o->family != AF_UNIX && (o->isn[0] || o->isn[1]);
+	memcpy(i->isn, o->isn, sizeof(i->isn));
 	if (o->family != AF_UNIX)
 		return;
 	i->local_len = (uint8_t)strnlen((const char *)o->path, sizeof(o->path));

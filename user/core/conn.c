@@ -22,7 +22,6 @@ static struct st_conn *new_conn(struct st_core *c)
 static void reset(struct st_conn *n)
 {
 	memset(&n->flow, 0, sizeof(n->flow));
-	memset(&n->info, 0, sizeof(n->info));
 	memset(n->state, 0, sizeof(n->state));
 	n->turn = 0;
 	n->last_dir = 0;
@@ -39,6 +38,36 @@ static void reset(struct st_conn *n)
 	n->await_end = 0;
 	for (int d = 0; d < 2; d++)
 		st_stream__reset(&n->stream[d]);
+}
+
+struct st_conn_info *st_conn_info__ref(struct st_conn_info *i)
+{
+	if (i)
+		i->refs++;
+	return i;
+}
+
+void st_conn_info__unref(struct st_core *c, struct st_conn_info *i)
+{
+	if (!i || --i->refs)
+		return;
+	i->next = c->free_infos;
+	c->free_infos = i;
+}
+
+static struct st_conn_info *new_info(struct st_core *c)
+{
+	struct st_conn_info *i = c->free_infos;
+
+	if (i)
+		c->free_infos = i->next;
+	else
+		i = malloc(sizeof(*i));
+	if (!i)
+		return NULL;
+	memset(i, 0, sizeof(*i));
+	i->refs = 1;
+	return i;
 }
 
 void st_conn__count_lost(struct st_conn *n)
@@ -60,6 +89,8 @@ void st_conn__drop(struct st_conn *n)
 		n->flow.ops->drop(&n->flow);
 	c->conns[n->slot] = NULL;
 	c->stats.conns--;
+	st_conn_info__unref(c, n->info);
+	n->info = NULL;
 	n->id = 0;
 	n->await_end = 0;
 	/* A long head's memory is not kept for every connection to come. */
@@ -92,10 +123,16 @@ struct st_conn *st_conn__get(struct st_core *c, const struct st_rec *rec)
 	if (!n)
 		return NULL;
 	reset(n);
+	n->info = new_info(c);
+	if (!n->info) {
+		n->free_next = c->free_conns;
+		c->free_conns = n;
+		return NULL;
+	}
 	n->core = c;
-	n->id = n->info.id = rec->conn_id;
+	n->id = n->info->id = rec->conn_id;
 	n->slot = rec->slot;
-	n->flow.info = &n->info;
+	n->flow.info = n->info;
 	n->flow.state = n->state;
 	c->conns[rec->slot] = n;
 	c->stats.conns++;

@@ -4,6 +4,8 @@
 #define ST_CORE_CONN_H
 
 #include "core/core.h"
+#include "core/lineage.h"
+#include "core/proc.h"
 #include "lib/route.h"
 #include "lib/buf.h"
 
@@ -45,9 +47,12 @@ struct st_conn {
 	uint64_t await_end;
 	struct st_conn *await_next;
 	struct st_conn *free_next;
-	struct st_conn_info info;
+	struct st_conn_info *info;	 /* a reference */
 	_Alignas(16) uint8_t state[256]; /* the parser's */
 };
+
+/* Buckets of calls that wait for their other end, as a power of two. */
+#define ST_SEQ_BITS	   12
 
 #define ST_NAMES_RESOURCES 8192u
 #define ST_ADMITTED	   256u
@@ -55,6 +60,11 @@ struct st_conn {
 struct st_core {
 	struct st_core_config cfg;
 	struct st_core_stats stats;
+	uint64_t now_ns; /* of the newest record, or of the last tick */
+	struct st_lineages lineages;
+	struct st_procs procs;
+	struct st_xchg *seq[1u << ST_SEQ_BITS]; /* ev_seq.c */
+	struct st_conn_info *free_infos;
 	struct st_conn **conns; /* by slot */
 	struct st_conn *free_conns;
 	struct st_conn *awaiting;
@@ -85,11 +95,16 @@ void st_stream__reset(struct st_stream *s);
 /* What comes next in this direction does not follow on what is kept. */
 void st_stream__forget(struct st_conn *n, enum st_dir dir);
 
+/* References; both are safe with NULL. */
+struct st_conn_info *st_conn_info__ref(struct st_conn_info *i);
+void st_conn_info__unref(struct st_core *c, struct st_conn_info *i);
+
 /* xchg.c */
+void st_xchg__free(struct st_core *c, struct st_xchg *x);
 void st_xchg__free_all(struct st_core *c);
 
 /* finish.c: the span of a closed exchange, and of a connect that failed. */
-void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x);
+void st_core__finish(struct st_core *c, struct st_xchg *x);
 void st_core__failed_connect(struct st_core *c, const struct st_rec *rec,
 			     const struct st_conn_info *info);
 void st_core__accept_overflow(struct st_core *c, const struct st_rec *rec,

@@ -30,6 +30,16 @@ struct st_core *st_core__new(const struct st_core_config *cfg)
 	return c;
 }
 
+static void free_infos(struct st_core *c)
+{
+	while (c->free_infos) {
+		struct st_conn_info *i = c->free_infos;
+
+		c->free_infos = i->next;
+		free(i);
+	}
+}
+
 static void free_conn(struct st_conn *n)
 {
 	st_buf__free(&n->stream[ST_RX].kept);
@@ -51,15 +61,17 @@ void st_core__free(struct st_core *c)
 			struct st_xchg *x = n->flow.first;
 
 			n->flow.first = x->next;
-			if (n->flow.ops->release)
-				n->flow.ops->release(x);
-			free(x->more);
-			free(x);
+			st_lineage__discard(c, x);
 		}
 		if (n->flow.ops && n->flow.ops->drop)
 			n->flow.ops->drop(&n->flow);
+		st_conn_info__unref(c, n->info);
 		free_conn(n);
 	}
+	while (c->lineages.held.first)
+		st_lineage__discard(c, c->lineages.held.first);
+	while (c->lineages.ready.first)
+		st_lineage__discard(c, c->lineages.ready.first);
 	while (c->free_conns) {
 		struct st_conn *n = c->free_conns;
 
@@ -69,6 +81,9 @@ void st_core__free(struct st_core *c)
 	for (uint32_t i = 0; i < ST_NAMES_RESOURCES; i++)
 		st_names__free(c->names[i].names);
 	st_xchg__free_all(c);
+	st_trace__free_all(c);
+	st_proc__free_all(c);
+	free_infos(c);
 	free(c->conns);
 	free(c);
 }
@@ -154,6 +169,8 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	struct st_conn *n = st_conn__get(c, rec);
 	enum st_dir dir = (enum st_dir)rec->dir;
 
+	if (rec->flags & ST_F_WAITED)
+		st_thread__waited(c, rec->tgid, rec->tid);
 	if (!n || n->off || (!c->cfg.no_quick && quick(n, rec)))
 		return;
 	count_turns(n, rec);
@@ -175,15 +192,26 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 		st_stream__unseen(n, dir, rec);
 }
 
+/* Fields are appended: what an older recording does not have is zero. */
+#define ST_OPEN_MIN offsetof(struct st_open, isn)
+
+static void set_info(struct st_conn_info *i, const struct st_rec *rec)
+{
+	struct st_open o = {0};
+
+	memcpy(&o, rec + 1, rec->len < sizeof(o) ? rec->len : sizeof(o));
+	st_conn_info__set(i, &o);
+}
+
 static void on_open(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn *n = st_conn__get(c, rec);
 
 	if (!n)
 		return;
-	st_conn_info__set(&n->info, (const struct st_open *)(rec + 1));
+	set_info(n->info, rec);
 	n->fresh = rec->flags & ST_F_FRESH;
-	n->whole = n->fresh || n->info.role == ST_ROLE_CLIENT; /* the kernel saw it connect */
+	n->whole = n->fresh || n->info->role == ST_ROLE_CLIENT; /* the kernel saw it connect */
 }
 
 static void on_end(struct st_core *c, const struct st_rec *rec)
@@ -278,7 +306,7 @@ static void on_address(struct st_core *c, const struct st_rec *rec)
 {
 	struct st_conn_info info = {0};
 
-	st_conn_info__set(&info, (const struct st_open *)(rec + 1));
+	set_info(&info, rec);
 	if (rec->kind == ST_REC_CONNECT)
 		st_core__failed_connect(c, rec, &info);
 	else
@@ -290,6 +318,8 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 	if (rec->dir > ST_TX || rec->len > rec->payload_sz)
 		return -EINVAL;
 	c->stats.records++;
+	if (rec->time_ns > c->now_ns)
+		c->now_ns = rec->time_ns;
 	switch (rec->kind) {
 	case ST_REC_DATA:
 		on_data(c, rec);
@@ -301,19 +331,24 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 		on_state(c, rec);
 		return 0;
 	case ST_REC_OPEN:
-		if (rec->len < sizeof(struct st_open))
+		if (rec->len < ST_OPEN_MIN)
 			return -EINVAL;
 		on_open(c, rec);
 		return 0;
 	case ST_REC_CONNECT:
 	case ST_REC_OVERFLOW:
-		if (rec->len < sizeof(struct st_open))
+		if (rec->len < ST_OPEN_MIN)
 			return -EINVAL;
 		on_address(c, rec);
+		return 0;
+	case ST_REC_PASSED:
+		st_lineage__tell(c, rec);
 		return 0;
 	case ST_REC_FORK:
 	case ST_REC_EXEC:
 	case ST_REC_EXIT:
+		if (rec->kind == ST_REC_EXIT)
+			st_proc__exit(c, rec->tgid);
 		if (c->cfg.ops.process)
 			c->cfg.ops.process(c->cfg.ctx, rec);
 		return 0;
@@ -340,6 +375,7 @@ void st_core__settle(struct st_core *c)
 		}
 		n = next;
 	}
+	st_lineage__emit(c, c->cfg.ops.room ? c->cfg.ops.room(c->cfg.ctx) : UINT32_MAX);
 }
 
 void st_core__end(struct st_core *c, uint64_t now_ns)
@@ -356,6 +392,23 @@ void st_core__end(struct st_core *c, uint64_t now_ns)
 			st_flow__close(&n->flow, n->flow.first, now_ns);
 		}
 	}
+	st_lineage__end(c);
+	st_lineage__emit(c, UINT32_MAX);
+}
+
+bool st_core__tick(struct st_core *c, uint64_t now_ns)
+{
+	return st_lineage__tick(c, now_ns);
+}
+
+uint32_t st_core__ready(const struct st_core *c)
+{
+	return c->lineages.ready.cnt;
+}
+
+uint64_t st_core__due(const struct st_core *c)
+{
+	return st_lineage__due(c);
 }
 
 void st_core__set_epoch_off(struct st_core *c, int64_t off_ns)

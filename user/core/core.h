@@ -14,6 +14,8 @@ struct st_core;
 struct st_core_ops {
 	/* A span has ended; valid during the call. */
 	void (*span)(void *ctx, const struct st_span *s);
+	/* How many spans st_core__settle may hand over; NULL: any number. */
+	uint32_t (*room)(void *ctx);
 	/* The resource of a process, valid until the next call. */
 	const struct st_resource *(*resource)(void *ctx, uint32_t tgid, uint64_t now_ns);
 	/*
@@ -25,6 +27,11 @@ struct st_core_ops {
 	void (*mode)(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto);
 	/* The connection is gone and its slot may be used again. */
 	void (*gone)(void *ctx, uint32_t slot, uint64_t conn_id);
+	/*
+	 * A request that was read without blocking made a call: whether its thread waits for
+	 * several things at once is worth seeing (ST_F_WAITED, ST_F_WATCHED). Comes often.
+	 */
+	void (*watch_waits)(void *ctx);
 	/* EXEC and EXIT records. */
 	void (*process)(void *ctx, const struct st_rec *rec);
 };
@@ -47,8 +54,9 @@ struct st_core_stats {
 	uint64_t spans;		  /* made, before sampling */
 	uint64_t lost_requests;	  /* whose records were lost */
 	uint64_t unread_requests; /* at most, on connections of which nothing could be read */
+	uint64_t forced;	  /* spans that became roots because too many waited */
 	uint64_t incomplete;	  /* spans of which bytes were not seen */
-	uint64_t open;		  /* exchanges open now */
+	uint64_t open;		  /* exchanges open now, or waiting for their place in a trace */
 	uint64_t stray;		  /* messages that fit no exchange (joined in the middle) */
 	uint64_t gaps;		  /* holes in streams where a message was expected */
 	uint64_t conns;		  /* connections open now */
@@ -66,8 +74,21 @@ void st_core__free(struct st_core *c);
 /* One record, in the order of time. Malformed ones (a broken recording) are refused: -EINVAL. */
 int st_core__feed(struct st_core *c, const struct st_rec *rec);
 
-/* The records at hand have been fed: asks the kernel about bodies still on their way. */
+/*
+ * The records at hand have been fed: asks the kernel about bodies still on their way, and makes the
+ * spans whose place in a trace became known.
+ */
 void st_core__settle(struct st_core *c);
+
+/*
+ * Time has come to now_ns: spans that waited for evidence long enough are made. Returns whether any
+ * was due; a replay has to come by with the same now_ns between the same records.
+ */
+bool st_core__tick(struct st_core *c, uint64_t now_ns);
+/* Spans that wait for st_core__settle. */
+uint32_t st_core__ready(const struct st_core *c);
+/* When st_core__tick has something to do, as things stand; UINT64_MAX: never. */
+uint64_t st_core__due(const struct st_core *c);
 
 /* No more records: what is open becomes a span marked spantap.incomplete. */
 void st_core__end(struct st_core *c, uint64_t now_ns);

@@ -6,33 +6,6 @@
 #include "core/conn.h"
 #include "spantap/keys.h"
 
-/* splitmix64's finaliser: a bijection whose output bits depend on all input bits. */
-static uint64_t mix(uint64_t v)
-{
-	v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	v = (v ^ (v >> 27)) * 0x94d049bb133111ebULL;
-	return v ^ (v >> 31);
-}
-
-/*
- * Ids are functions of the connection, the turn and the request's place in it, under a key that is
- * random per run: the kernel can compute the same ones without asking.
- */
-static void set_ids(const struct st_core *c, struct st_span *s, uint64_t conn_id, uint32_t turn,
-		    uint32_t nth)
-{
-	uint64_t v = mix(c->cfg.id_key[0] ^ conn_id) + ((uint64_t)turn << 16 | (nth & 0xffff));
-	uint64_t span = mix(v ^ c->cfg.id_key[1]), hi = mix(span + c->cfg.id_key[0]);
-	uint64_t lo = mix(hi ^ v);
-
-	/* All-zero ids are invalid (W3C Trace Context 3.2.2.3). */
-	span |= !span;
-	lo |= !lo;
-	memcpy(s->span_id, &span, 8);
-	memcpy(s->trace_id, &hi, 8);
-	memcpy(s->trace_id + 8, &lo, 8);
-}
-
 static void begin(struct st_core *c, uint32_t tgid, uint64_t start_ns, uint64_t end_ns,
 		  uint8_t role)
 {
@@ -103,6 +76,8 @@ static struct st_str make(struct st_core *c, struct st_span *s, const struct st_
 
 	ops->span(x, s, &fallback);
 	add_peer(s, x->conn);
+	if (s->evidence)
+		st_span_str(s, ST_KEY(spantap_parent_evidence), st_evidence__name(s->evidence));
 	if (x->incomplete) {
 		st_span_bool(s, ST_KEY(spantap_incomplete), true);
 		c->stats.incomplete++;
@@ -117,15 +92,36 @@ static struct st_str make(struct st_core *c, struct st_span *s, const struct st_
 	return fallback;
 }
 
-void st_core__finish(struct st_core *c, const struct st_proto_ops *ops, struct st_xchg *x)
+/* Its place in a trace. A parent in another process is a remote one (OTLP's flags, bit 9). */
+static void set_lineage(struct st_core *c, struct st_span *s, const struct st_xchg *x)
+{
+	const struct st_lineage *l = &x->lin;
+
+	memcpy(s->span_id, l->span_id, sizeof(s->span_id));
+	if (!l->trace) {
+		st_ids__trace(c, x->conn_id, x->turn, x->nth, s->trace_id);
+		return;
+	}
+	memcpy(s->trace_id, l->trace->id, sizeof(s->trace_id));
+	s->trace_state = l->trace->state;
+	s->start_ns = x->start_ns + (uint64_t)l->trace->epoch_off_ns;
+	s->end_ns = x->end_ns + (uint64_t)l->trace->epoch_off_ns;
+	s->flags = l->trace->flags | 0x100 | (l->remote ? 0x200 : 0);
+	s->has_parent = l->has_parent;
+	s->evidence = l->evidence;
+	if (l->has_parent)
+		memcpy(s->parent_id, l->parent_id, sizeof(s->parent_id));
+}
+
+void st_core__finish(struct st_core *c, struct st_xchg *x)
 {
 	struct st_span *s = &c->span;
 	struct st_str fallback = {0};
 
 	begin(c, x->tgid, x->start_ns, x->end_ns, x->role);
-	set_ids(c, s, x->conn_id, x->turn, x->nth);
-	if (!ops->recall || !ops->recall(x, s, &fallback))
-		fallback = make(c, s, ops, x);
+	set_lineage(c, s, x);
+	if (!x->ops->recall || !x->ops->recall(x, s, &fallback))
+		fallback = make(c, s, x->ops, x);
 	limit_name(c, s, fallback);
 	emit(c);
 }
@@ -165,7 +161,10 @@ static void address_span(struct st_core *c, const struct st_rec *rec, struct st_
 {
 	struct st_span *s = &c->span;
 
-	set_ids(c, s, rec->conn_id, rec->turn, 0xffff);
+	uint64_t id = st_ids__span(c, rec->conn_id, rec->turn, 0xffff);
+
+	memcpy(s->span_id, &id, sizeof(id));
+	st_ids__trace(c, rec->conn_id, rec->turn, 0xffff, s->trace_id);
 	st_span_str(s, ST_KEY(server_address), address);
 	st_span_int(s, ST_KEY(server_port), port);
 	st_span_str(s, ST_KEY(network_transport), ST_STR("tcp"));

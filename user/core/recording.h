@@ -20,6 +20,7 @@ enum st_item_type {
 	ST_ITEM_RESOURCE = 3, /* u32 tgid, u32 0, then st_resource__pack's bytes */
 	ST_ITEM_CLOCK = 4,    /* i64: what to add to CLOCK_MONOTONIC from here on */
 	ST_ITEM_END = 5,      /* u64: CLOCK_MONOTONIC when the tracer ended */
+	ST_ITEM_TICK = 6, /* u64: CLOCK_MONOTONIC; what waited for evidence until then was due */
 };
 
 struct st_item_start {

@@ -86,6 +86,7 @@ static uint32_t parse(struct st_conn *n, enum st_dir dir, struct st_chunk c)
 		used += (uint32_t)(want - c.pos);
 		c.pos = want;
 		c.first_ns = c.time_ns;
+		c.tid = c.last_tid;
 	}
 	return used + c.len;
 }
@@ -193,7 +194,9 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		.time_ns = rec->time_ns,
 		.tgid = rec->tgid,
 		.tid = rec->tid,
+		.last_tid = rec->tid,
 		.turn = n->turn,
+		.flags = rec->flags,
 	};
 	uint64_t want;
 

@@ -4,37 +4,6 @@
 #include "core/conn.h"
 
 #define KEEP_XCHGS 1024u
-#define MORE_MAX   65536u
-
-static struct st_str keep_more(struct st_xchg *x, struct st_str s)
-{
-	char *at;
-
-	/* One block, never moved, since slices point into it. */
-	if (!x->more) {
-		x->more = malloc(MORE_MAX);
-		x->more_cap = x->more ? MORE_MAX : 0;
-	}
-	if (s.len > x->more_cap - x->more_len)
-		return (struct st_str){0};
-	at = x->more + x->more_len;
-	memcpy(at, s.p, s.len);
-	x->more_len += s.len;
-	return st_str(at, s.len);
-}
-
-struct st_str st_xchg__keep(struct st_xchg *x, struct st_str s)
-{
-	char *at = x->mem + x->mem_len;
-
-	if (!s.len)
-		return (struct st_str){0};
-	if (s.len > sizeof(x->mem) - x->mem_len)
-		return keep_more(x, s);
-	memcpy(at, s.p, s.len);
-	x->mem_len += s.len;
-	return st_str(at, s.len);
-}
 
 static struct st_xchg *take(struct st_core *c)
 {
@@ -49,7 +18,6 @@ static struct st_xchg *take(struct st_core *c)
 
 static void give(struct st_core *c, struct st_xchg *x)
 {
-	free(x->more);
 	if (c->free_xchg_cnt >= KEEP_XCHGS) {
 		free(x);
 		return;
@@ -57,6 +25,17 @@ static void give(struct st_core *c, struct st_xchg *x)
 	x->next = c->free_xchgs;
 	c->free_xchgs = x;
 	c->free_xchg_cnt++;
+}
+
+void st_xchg__free(struct st_core *c, struct st_xchg *x)
+{
+	if (x->ops->release)
+		x->ops->release(x);
+	st_conn_info__unref(c, x->conn);
+	st_proc__unref(c, x->lin.proc);
+	st_trace__unref(c, x->lin.trace);
+	c->stats.open--;
+	give(c, x);
 }
 
 void st_xchg__free_all(struct st_core *c)
@@ -83,14 +62,16 @@ struct st_xchg *st_flow__open(struct st_flow *f, const struct st_chunk *c)
 		core->stats.lost_requests++;
 		return NULL;
 	}
-	memset(x, 0, offsetof(struct st_xchg, mem));
+	memset(x, 0, sizeof(*x));
 	x->start_ns = c->first_ns;
 	x->conn_id = n->id;
+	x->pos = c->pos;
 	x->turn = c->turn;
 	x->tgid = c->tgid;
 	x->tid = c->tid;
 	x->role = f->role;
-	x->conn = f->info;
+	x->ops = f->ops;
+	x->conn = st_conn_info__ref(f->info);
 	if (f->last)
 		f->last->next = x;
 	else
@@ -99,6 +80,19 @@ struct st_xchg *st_flow__open(struct st_flow *f, const struct st_chunk *c)
 	f->open_cnt++;
 	core->stats.open++;
 	return x;
+}
+
+void st_flow__begin(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c)
+{
+	st_lineage__open(((struct st_conn *)f)->core, x, c);
+}
+
+void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c)
+{
+	if (x->answered)
+		return;
+	x->answered = true;
+	st_lineage__answer(((struct st_conn *)f)->core, x, c);
 }
 
 static void unlink_xchg(struct st_flow *f, struct st_xchg *x)
@@ -117,15 +111,9 @@ static void unlink_xchg(struct st_flow *f, struct st_xchg *x)
 
 void st_flow__close(struct st_flow *f, struct st_xchg *x, uint64_t end_ns)
 {
-	struct st_core *core = ((struct st_conn *)f)->core;
-
 	unlink_xchg(f, x);
-	core->stats.open--;
 	x->end_ns = end_ns > x->start_ns ? end_ns : x->start_ns;
-	st_core__finish(core, f->ops, x);
-	if (f->ops->release)
-		f->ops->release(x);
-	give(core, x);
+	st_lineage__close(((struct st_conn *)f)->core, x);
 }
 
 struct st_xchg *st_flow__unanswered(const struct st_flow *f)

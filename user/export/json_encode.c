@@ -176,16 +176,16 @@ static void put_ids(struct st_buf *b, const struct st_span *s)
 	st_json__hex(b, s->trace_id, 16);
 	st_json__lit(b, SPAN_ID);
 	st_json__hex(b, s->span_id, 8);
+	if (s->has_parent) {
+		st_json__lit(b, ",\"parentSpanId\":");
+		st_json__hex(b, s->parent_id, 8);
+	}
 }
 
 /* From the ids to the times. */
 static void put_mid(struct st_buf *b, const struct st_span *s)
 {
 	put_text(b, ",\"traceState\":", s->trace_state);
-	if (s->has_parent) {
-		st_json__lit(b, ",\"parentSpanId\":");
-		st_json__hex(b, s->parent_id, 8);
-	}
 	put_text(b, ",\"name\":", s->name);
 	put_count(b, ",\"kind\":", s->kind);
 	st_json__lit(b, ",\"startTimeUnixNano\":");

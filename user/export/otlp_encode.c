@@ -433,14 +433,20 @@ static __attribute__((noinline)) bool put_status(struct out *o, const struct st_
 	return out_room(o, 64);
 }
 
-/* Fields 1 to 8. */
-static always_inline uint8_t *put_head(uint8_t *p, const struct st_span *s)
+/* Fields 1 to 4. */
+static always_inline uint8_t *put_ids(uint8_t *p, const struct st_span *s)
 {
 	p = st_pb_bytes(p, ST_PB_TAG(1, ST_PB_LEN), s->trace_id, 16);
 	p = st_pb_bytes(p, ST_PB_TAG(2, ST_PB_LEN), s->span_id, 8);
 	p = put_str(p, ST_PB_TAG(3, ST_PB_LEN), s->trace_state);
 	if (s->has_parent)
 		p = st_pb_bytes(p, ST_PB_TAG(4, ST_PB_LEN), s->parent_id, 8);
+	return p;
+}
+
+/* Fields 5 to 8. */
+static always_inline uint8_t *put_head(uint8_t *p, const struct st_span *s)
+{
 	p = put_str(p, ST_PB_TAG(5, ST_PB_LEN), s->name);
 	p = st_pb_uint(p, ST_PB_TAG(6, ST_PB_VARINT), s->kind);
 	if (likely(s->start_ns))
@@ -477,16 +483,16 @@ static always_inline bool has_rest(const struct st_span *s, uint32_t attr_cnt)
 }
 
 #define TMPL_SZ	 720u
-/* Bytes of fields 1 and 2 (trace_id, span_id), and of 7 and 8 (the times). */
-#define IDS_SZ	 (2 + 16 + 2 + 8)
+/* Bytes of fields 7 and 8, the times. */
 #define TIMES_SZ (2 * 9)
 
 static uint8_t *put_tmpl(uint8_t *p, const struct st_tmpl *t, const struct st_span *s)
 {
+	size_t ids = 2 + 16 + 2 + 8 + (s->has_parent ? 2 + 8 : 0);
+
 	*p++ = ST_PB_TAG(2, ST_PB_LEN);
-	p = st_pb_varint(p, IDS_SZ + TIMES_SZ + t->mid + (size_t)t->tail);
-	p = st_pb_bytes(p, ST_PB_TAG(1, ST_PB_LEN), s->trace_id, 16);
-	p = st_pb_bytes(p, ST_PB_TAG(2, ST_PB_LEN), s->span_id, 8);
+	p = st_pb_varint(p, ids + TIMES_SZ + t->mid + t->tail);
+	p = put_ids(p, s);
 	memcpy(p, t->bytes, t->mid);
 	p = st_pb_fixed64(p + t->mid, ST_PB_TAG(7, ST_PB_I64), s->start_ns);
 	p = st_pb_fixed64(p, ST_PB_TAG(8, ST_PB_I64), s->end_ns);
@@ -500,7 +506,7 @@ static bool otlp_span(struct st_enc *enc, struct st_buf *b, const struct st_span
 	uint32_t cnt = st_min_u32(s->attr_cnt, enc->lim.attr_cnt);
 	struct out o = out_begin(b);
 	const struct st_tmpl *t;
-	size_t at, head;
+	size_t at, mid, head;
 
 	if (!out_room(&o, 128 + TMPL_SZ + str_room(s->name) + str_room(s->trace_state)))
 		return false;
@@ -512,15 +518,17 @@ static bool otlp_span(struct st_enc *enc, struct st_buf *b, const struct st_span
 	}
 	*o.p++ = ST_PB_TAG(2, ST_PB_LEN);
 	at = (size_t)(o.p - b->p);
-	o.p = put_head(o.p + 2, s);
-	head = (size_t)(o.p - b->p) - at - 2;
+	o.p = put_ids(o.p + 2, s);
+	mid = (size_t)(o.p - b->p);
+	o.p = put_head(o.p, s);
+	head = (size_t)(o.p - b->p);
 	if (!span_attrs(&o, enc, s, cnt) || !out_room(&o, 64) ||
 	    (has_rest(s, cnt) && !put_rest(&o, enc, s, cnt)))
 		return false;
 	o.p = put_flags(o.p, 16 << 3 | ST_PB_I32, s->flags);
 	if (s->tmpl && s->start_ns && s->end_ns)
-		st_tmpl__keep(enc, s, b->p + at + 2 + IDS_SZ, head - IDS_SZ - TIMES_SZ,
-			      b->p + at + 2 + head, (size_t)(o.p - b->p) - at - 2 - head);
+		st_tmpl__keep(enc, s, b->p + mid, head - mid - TIMES_SZ, b->p + head,
+			      (size_t)(o.p - b->p) - head);
 	out_close(&o, at, 2);
 	out_end(&o);
 	return true;

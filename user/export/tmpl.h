@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Spans with one st_span.tmpl differ in ids and times alone: what a format wrote of the rest is
- * kept from the first one and copied. `mid` stands between ids and times, `tail` behind the times.
+ * kept from the first one and copied. `mid` stands between ids (the parent's is one of them) and
+ * times, `tail` behind the times.
  */
 #ifndef ST_EXPORT_TMPL_H
 #define ST_EXPORT_TMPL_H
@@ -43,8 +44,8 @@ static inline void st_tmpl__keep(struct st_enc *enc, const struct st_span *s, co
 {
 	struct st_tmpl *t;
 
-	if (!s->tmpl || s->has_parent || s->trace_state.len || s->event_cnt || s->link_cnt ||
-	    !s->start_ns || !s->end_ns || mid_len + tail_len > enc->format->tmpl_sz)
+	if (!s->tmpl || s->trace_state.len || s->event_cnt || s->link_cnt || !s->start_ns ||
+	    !s->end_ns || mid_len + tail_len > enc->format->tmpl_sz)
 		return;
 	if (!enc->tmpls)
 		enc->tmpls = calloc(ST_TMPL_SLOTS, sizeof(*t) + enc->format->tmpl_sz);

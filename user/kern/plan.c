@@ -299,6 +299,8 @@ static int attach_chosen(struct st_plan *p)
 		const struct st_hook *h = hook_of(p, n);
 		char why[96] = "";
 
+		if (n == ST_NEED_WAITS)
+			continue; /* on demand */
 		ok = 0;
 		for (int i = 0; h && i < 4 && h->progs[i]; i++) {
 			if (linked(p, done, done_cnt, h->progs[i])) {
@@ -324,6 +326,16 @@ static int attach_chosen(struct st_plan *p)
 		}
 	}
 	return 0;
+}
+
+int st_plan__attach(struct st_plan *p, enum st_need need)
+{
+	const struct st_hook *h = hook_of(p, need);
+	int err = h ? 0 : -ENOTSUP;
+
+	for (int i = 0; !err && i < 4 && h->progs[i]; i++)
+		err = attach_prog(p, h->progs[i]);
+	return err;
 }
 
 static void undo(struct st_plan *p, const struct st_plan_ops *ops, void *ctx)

@@ -27,6 +27,7 @@ struct st_tracer {
 	struct st_ctl *ctl;
 	struct st_slot *slots;
 	uint64_t *procs;
+	uint64_t *marks;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
 	struct st_hists hists;
@@ -92,6 +93,8 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 	if (!err)
 		err = set_entries(obj, "procs", t->proc_words);
 	if (!err)
+		err = set_entries(obj, "marks", t->proc_words);
+	if (!err)
 		err = set_entries(obj, "slots", t->max_conns);
 	if (!err)
 		err = set_entries(obj, "free_slots", t->max_conns);
@@ -135,11 +138,12 @@ static int map_shared(struct st_tracer *t)
 	t->ctl = map_memory(bss_fd(t->obj), t->ctl_sz);
 	t->slots = map_memory(map_fd(t, "slots"), t->slots_sz);
 	t->procs = map_memory(map_fd(t, "procs"), t->procs_sz);
+	t->marks = map_memory(map_fd(t, "marks"), t->procs_sz);
 	t->hists.ctl = t->ctl;
 	t->hists.keys = map_fd(t, "hist_keys");
 	t->hists.values = map_fd(t, "hists");
 	t->hists.free = map_fd(t, "free_hists");
-	return t->ctl && t->slots && t->procs ? 0 : -ENOMEM;
+	return t->ctl && t->slots && t->procs && t->marks ? 0 : -ENOMEM;
 }
 
 static int fill_stack(const struct st_tracer *t, const char *name, uint32_t n)
@@ -228,10 +232,12 @@ static void discard(void *ctx)
 	unmap(t->ctl, t->ctl_sz);
 	unmap(t->slots, t->slots_sz);
 	unmap(t->procs, t->procs_sz);
+	unmap(t->marks, t->procs_sz);
 	t->rings = NULL;
 	t->ctl = NULL;
 	t->slots = NULL;
 	t->procs = NULL;
+	t->marks = NULL;
 	t->obj = NULL;
 }
 
@@ -304,6 +310,15 @@ void st_tracer__close(struct st_tracer *t)
 	free(t);
 }
 
+int st_tracer__watch_waits(struct st_tracer *t)
+{
+	int err = st_plan__attach(t->plan, ST_NEED_WAITS);
+
+	if (!err)
+		__atomic_store_n(&t->ctl->watch_waits, 1, __ATOMIC_RELEASE);
+	return err;
+}
+
 const struct st_tracer_need *st_tracer__need(const struct st_tracer *t, enum st_need need)
 {
 	return st_plan__need(t->plan, need);
@@ -369,6 +384,15 @@ void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state)
 	diff = (int64_t)state - (int64_t)((*w >> shift) & 3);
 	if (diff)
 		__atomic_fetch_add(w, (uint64_t)diff << shift, __ATOMIC_RELAXED);
+}
+
+void st_tracer__mark_proxy(struct st_tracer *t, uint32_t tgid)
+{
+	uint32_t shift = (tgid & 31) * 2;
+	uint64_t bits = (uint64_t)ST_MARK_PROXY << shift;
+
+	if (tgid >> 5 < t->proc_words && !(t->marks[tgid >> 5] & bits))
+		__atomic_fetch_add(&t->marks[tgid >> 5], bits, __ATOMIC_RELAXED);
 }
 
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)

@@ -50,6 +50,15 @@ int st_tracer__watch(struct st_tracer *t, int epoll_fd);
 void st_tracer__detach(struct st_tracer *t);
 struct st_ctl *st_tracer__ctl(struct st_tracer *t);
 
+/*
+ * From now on threads that wait for several things at once are noted (ST_F_WAITED). Every switch of
+ * the node pays for it, some 100 instructions. 0 or -errno.
+ */
+int st_tracer__watch_waits(struct st_tracer *t);
+
+/* What the process receives is followed to where it sends it (ST_REC_PASSED), until it ends. */
+void st_tracer__mark_proxy(struct st_tracer *t, uint32_t tgid);
+
 /* enum st_proc_state of a thread group. */
 void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid);

@@ -91,6 +91,7 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
 	st_http1_of(x)->req = st_http1_kept__ref(head);
+	st_flow__begin(f, x, c);
 	return x;
 }
 
@@ -198,8 +199,8 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	h->x = x;
 	if (x) {
 		((struct http1 *)f->state)->paired = true;
-		x->answered = true;
 		st_http1_of(x)->status = head->status;
+		st_flow__answer(f, x, c);
 	}
 	if (switches(x, head)) {
 		st_http1__done(f, dir, 0, c->time_ns);
@@ -422,6 +423,13 @@ static void on_closed(struct st_flow *f, uint64_t time_ns, struct st_str error_t
 	st_http1__close_all(f, time_ns, error_type, false);
 }
 
+static struct st_str subject(const struct st_xchg *x)
+{
+	const struct st_http1_kept *req = ((const struct st_http1_xchg *)x->priv)->req;
+
+	return req ? req->head.target : (struct st_str){0};
+}
+
 static void release(struct st_xchg *x)
 {
 	st_http1_kept__unref(st_http1_of(x)->req);
@@ -454,6 +462,7 @@ const struct st_proto_ops st_proto_http1 = {
 	.span = st_http1__span,
 	.recall = st_http1__recall,
 	.learn = st_http1__learn,
+	.subject = subject,
 	.release = release,
 	.drop = drop,
 };

@@ -176,7 +176,8 @@ void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req
 
 	if (k->tmpl)
 		k->tmpl->id = 0;
-	if (s->attr_cnt > ST_HTTP1_TMPL_ATTRS || text > ST_HTTP1_TMPL_TEXT || s->dropped_attr_cnt)
+	if (s->trace_state.len || s->attr_cnt > ST_HTTP1_TMPL_ATTRS || text > ST_HTTP1_TMPL_TEXT ||
+	    s->dropped_attr_cnt)
 		return;
 	t = tmpl_room(k, s->attr_cnt * sizeof(t->attrs[0]) + text);
 	if (!t)
@@ -184,6 +185,8 @@ void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req
 	t->http_status = status;
 	t->req_body = req_body;
 	t->resp_body = resp_body;
+	t->evidence = s->evidence;
+	t->flags = s->flags;
 	t->fallback = fallback; /* static text */
 	fill(k, t, s);
 	t->id = ++last_id;
@@ -195,7 +198,8 @@ bool st_http1_kept__recall(const struct st_http1_kept *k, uint16_t status, uint6
 	const struct st_http1_tmpl *t = k->tmpl;
 
 	if (!t || !t->id || t->http_status != status || t->req_body != req_body ||
-	    t->resp_body != resp_body)
+	    t->resp_body != resp_body || t->evidence != s->evidence || t->flags != s->flags ||
+	    s->trace_state.len)
 		return false;
 	s->tmpl = t->id;
 	s->name = t->name;

@@ -20,8 +20,10 @@ struct st_http1_tmpl {
 	uint64_t resp_body;
 	uint16_t http_status;
 	uint16_t attr_cnt;
-	uint8_t status; /* enum st_status */
-	uint32_t room;	/* bytes behind this */
+	uint8_t status;	  /* enum st_status */
+	uint8_t evidence; /* of the parent */
+	uint32_t flags;
+	uint32_t room; /* bytes behind this */
 	struct st_str name;
 	struct st_str fallback;
 	struct st_attr attrs[]; /* attr_cnt; then what they point to besides the head */
@@ -68,7 +70,7 @@ void st_http1_kept__unref(struct st_http1_kept *k);
 void st_http1_kept__learn(struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			  uint64_t resp_body, const struct st_span *s, struct st_str fallback);
 
-/* Fills the span from the template if it fits; false when there is none. */
+/* Fills the span from the template if it fits; false when none does. Its flags and evidence stand. */
 bool st_http1_kept__recall(const struct st_http1_kept *k, uint16_t status, uint64_t req_body,
 			   uint64_t resp_body, struct st_span *s, struct st_str *fallback);
 

@@ -40,10 +40,13 @@ static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
 	uint64_t len = head->len + head->body_len;
 	struct half *resp = &st->half[rec->dir ^ 1];
 	const struct st_chunk c = {
+		.pos = rec->pos,
 		.first_ns = rec->time_ns,
 		.tgid = rec->tgid,
 		.tid = rec->tid,
+		.last_tid = rec->tid,
 		.turn = rec->turn,
+		.flags = rec->flags,
 	};
 	struct st_xchg *x;
 
@@ -59,6 +62,7 @@ static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
 		st_http1_of(x)->req = st_http1_kept__ref(head);
 		st_http1_of(x)->req_body = head->body_len;
 		st_http1_of(x)->req_body_known = true;
+		st_flow__begin(f, x, &c);
 	}
 	return rec->pos + len;
 }
@@ -70,6 +74,8 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 	uint64_t len = head->len + head->body_len;
 	struct st_xchg *x = f->first;
 	struct st_http1_xchg *hx;
+	const struct st_chunk c = {
+		.tgid = rec->tgid, .tid = rec->tid, .last_tid = rec->tid, .flags = rec->flags};
 
 	/* Bytes behind the answer in the same call: another one. */
 	if (!x || x->answered || rec->call_len > len || st->half[rec->dir ^ 1].part != HEAD)
@@ -79,8 +85,8 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 		return 0;
 	head->hits++;
 	st->answer_turn = rec->turn;
-	x->answered = true;
 	hx->status = head->head.status;
+	st_flow__answer(f, x, &c);
 	h->x = x;
 	/* What was received has moved; what is being sent was only announced. */
 	if (rec->dir == ST_RX && rec->call_len == len) {

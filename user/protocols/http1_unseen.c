@@ -175,10 +175,12 @@ static struct st_xchg *open_garbled(struct st_flow *f)
 	f->garbled.turn = 0;
 	if (!head)
 		st_flow__lost(f, 1);
-	if (x)
-		st_http1_of(x)->req = head;
-	else
+	if (!x) {
 		st_http1_kept__unref(head);
+		return NULL;
+	}
+	st_http1_of(x)->req = head;
+	st_flow__begin(f, x, &f->garbled);
 	return x;
 }
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Where an exchange stands in a trace. It is placed once, by the first evidence that is sure: below
+ * another exchange, below a span that others make, or as a root. It is settled when all above it
+ * are placed, too; only then its trace id is known and its span may go.
+ */
+#ifndef SPANTAP_LINEAGE_H
+#define SPANTAP_LINEAGE_H
+
+#include "spantap/bytes.h"
+
+struct st_proc;
+struct st_thread;
+struct st_waiting;
+struct st_xchg;
+
+/* Why a span has the parent it has; the ladder's order. Values are kept in no file. */
+enum st_evidence {
+	ST_EV_NONE = 0,
+	ST_EV_HEADER,
+	ST_EV_SEQ,
+	ST_EV_OPTION,
+	ST_EV_REQUEST_ID,
+	ST_EV_GOROUTINE,
+	ST_EV_TASK,
+	ST_EV_THREAD,
+	ST_EV_GROUP,
+	ST_EV_POOL,
+	ST_EV_CNT
+};
+
+/* Its word in spantap.parent.evidence; empty for ST_EV_NONE. */
+struct st_str st_evidence__name(uint8_t evidence);
+
+/* Ids and state that all spans of a trace share. Made and counted by user/core/trace.c. */
+struct st_trace {
+	uint32_t refs;
+	uint32_t flags;	      /* W3C trace-flags */
+	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch: one clock for all of its spans */
+	uint8_t id[16];
+	struct st_str state;   /* W3C tracestate; owned */
+	struct st_trace *next; /* of the free ones */
+};
+
+/* A list through the exchanges themselves. */
+struct st_links {
+	struct st_xchg *prev, *next;
+};
+
+struct st_lineage {
+	uint64_t no;	  /* exchanges are numbered as they open, from 1 */
+	uint8_t evidence; /* enum st_evidence */
+	bool placed;
+	bool settled;
+	bool has_parent;
+	bool remote;  /* the parent is a span of somebody else's */
+	bool in_proc; /* on one of its process's lists */
+	uint8_t span_id[8];
+	uint8_t parent_id[8];
+	struct st_trace *trace; /* settled: a reference */
+	struct st_xchg *parent; /* placed, not settled: whom it waits for */
+	struct st_xchg *kids;	/* those that wait for it */
+	struct st_xchg *kid_next;
+	struct st_proc *proc;
+	struct st_links at;    /* in_proc: in the process's list */
+	struct st_waiting *in; /* ended, and waits there */
+	struct st_links wait;
+	uint64_t held_ns; /* since when it has to wait for evidence */
+	/* each rung's own */
+	struct st_xchg *seq_next; /* seq: in its bucket */
+	bool in_seq;
+	bool alone;		  /* thread: its reader is known to do one thing at a time */
+	uint32_t waits;		  /* thread: st_thread.waits when it was read */
+	struct st_thread *thread; /* thread: which read it and has not answered it */
+	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */
+	struct st_xchg *guessed;  /* thread: the calls that seem to be its own */
+	struct st_xchg *guess_next;
+};
+
+#endif

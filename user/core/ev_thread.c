@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * One thread reads a request, makes calls and answers it.
+ *
+ * Why it cannot be wrong: the thread did nothing else in between. It read no other connection's
+ * request before it answered this one, now or ever before; it never waited for several things at
+ * once (epoll, select) while it had the request in hand, so that no timer and no other connection
+ * could have had a turn; and it was the one who answered, so that it had not handed the request on.
+ * A request that was read without blocking may be an event loop's: it counts only while such
+ * waits are seen. Kernel workers that run others' calls (io_uring) are nobody.
+ */
+#include "core/conn.h"
+#include "core/evidence.h"
+#include "core/proc.h"
+
+/* Would we have seen it if this thread had waited for many things? */
+static bool is_telling(uint16_t flags)
+{
+	return flags & (ST_F_BLOCKS | ST_F_WATCHED);
+}
+
+static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
+{
+	return x->tid == ch->last_tid && !(ch->flags & ST_F_IO_WORKER);
+}
+
+static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
+{
+	if (t->open_cnt && (!t->in_hand || t->in_hand->conn != x->conn))
+		t->many = true;
+	t->open_cnt++;
+	t->in_hand = x;
+	x->lin.thread = t;
+	x->lin.waits = t->waits;
+	x->lin.alone = is_telling(ch->flags);
+}
+
+/* Nothing but this request is in the thread's hands. */
+static bool has_only(const struct st_thread *t, const struct st_xchg *x)
+{
+	return t->open_cnt == 1 && t->in_hand == x && !t->many && t->waits == x->lin.waits;
+}
+
+static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg *x)
+{
+	struct st_xchg *up = t->in_hand;
+
+	if (!up || !has_only(t, up) || up->tgid != x->tgid)
+		return;
+	if (!up->lin.alone) {
+		if (c->cfg.ops.watch_waits && !st_proc__is_proxy(c, x->lin.proc))
+			c->cfg.ops.watch_waits(c->cfg.ctx);
+		return;
+	}
+	x->lin.guess = up;
+	x->lin.guess_next = up->lin.guessed;
+	up->lin.guessed = x;
+}
+
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	struct st_thread *t;
+
+	if (!is_one_thread(x, ch))
+		return;
+	t = x->role == ST_ROLE_SERVER ? st_thread__get(c, x->tgid, x->tid)
+				      : st_thread__find(c, x->tid);
+	if (t && x->role == ST_ROLE_SERVER)
+		read_by(t, x, ch);
+	else if (t)
+		call_by(c, t, x);
+}
+
+/* The calls that it seemed to make are its own, or nobody knows whose. */
+static void decide(struct st_core *c, struct st_xchg *x, bool sure)
+{
+	while (x->lin.guessed) {
+		struct st_xchg *call = x->lin.guessed;
+
+		x->lin.guessed = call->lin.guess_next;
+		call->lin.guess = NULL;
+		if (sure)
+			st_lineage__below(c, call, x, ST_EV_THREAD);
+	}
+}
+
+static void let_go(struct st_xchg *x)
+{
+	struct st_thread *t = x->lin.thread;
+
+	if (!t)
+		return;
+	t->open_cnt--;
+	if (t->in_hand == x)
+		t->in_hand = NULL;
+	x->lin.thread = NULL;
+}
+
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	const struct st_thread *t = x->lin.thread;
+
+	decide(c, x, t && has_only(t, x) && is_one_thread(x, ch) && ch->tid == x->tid);
+	let_go(x);
+}
+
+static void closed(struct st_core *c, struct st_xchg *x)
+{
+	decide(c, x, false);
+	let_go(x);
+}
+
+static void forget(struct st_core *c, struct st_xchg *x)
+{
+	struct st_xchg **at;
+
+	(void)c;
+	if (!x->lin.guess)
+		return;
+	for (at = &x->lin.guess->lin.guessed; *at != x;)
+		at = &(*at)->lin.guess_next;
+	*at = x->lin.guess_next;
+	x->lin.guess = NULL;
+}
+
+const struct st_evidence_ops st_ev_thread = {
+	.opened = opened,
+	.answered = answered,
+	.closed = closed,
+	.forget = forget,
+};

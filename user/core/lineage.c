@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "core/lineage.h"
+
+#include "core/conn.h"
+#include "core/evidence.h"
+#include "core/proc.h"
+
+/* ---- those that have ended and wait ---- */
+
+static void queue(struct st_waiting *q, struct st_xchg *x)
+{
+	x->lin.in = q;
+	x->lin.wait = (struct st_links){.prev = q->last};
+	if (q->last)
+		q->last->lin.wait.next = x;
+	else
+		q->first = x;
+	q->last = x;
+	q->cnt++;
+}
+
+static void unqueue(struct st_xchg *x)
+{
+	struct st_waiting *q = x->lin.in;
+	struct st_links *w = &x->lin.wait;
+
+	if (w->prev)
+		w->prev->lin.wait.next = w->next;
+	else
+		q->first = w->next;
+	if (w->next)
+		w->next->lin.wait.prev = w->prev;
+	else
+		q->last = w->prev;
+	q->cnt--;
+	x->lin.in = NULL;
+}
+
+static void hold(struct st_core *c, struct st_xchg *x)
+{
+	x->lin.held_ns = c->now_ns;
+	queue(&c->lineages.held, x);
+}
+
+void st_lineage__discard(struct st_core *c, struct st_xchg *x)
+{
+	if (x->lin.in)
+		unqueue(x);
+	for (int i = 0; x->lin.proc && st_evidence_rungs[i]; i++)
+		if (st_evidence_rungs[i]->forget)
+			st_evidence_rungs[i]->forget(c, x);
+	st_xchg__free(c, x);
+}
+
+static void emit(struct st_core *c, struct st_xchg *x)
+{
+	st_core__finish(c, x);
+	st_lineage__discard(c, x);
+}
+
+/* ---- settling ---- */
+
+static void settle_below(struct st_xchg *x, const struct st_xchg *up)
+{
+	x->lin.trace = st_trace__ref(up->lin.trace);
+	memcpy(x->lin.parent_id, up->lin.span_id, sizeof(x->lin.parent_id));
+	x->lin.has_parent = true;
+	x->lin.remote = x->tgid != up->tgid;
+	x->lin.parent = NULL;
+	x->lin.settled = true;
+}
+
+/* x is settled: so are those below it, and all of them that have ended may go, the upper first. */
+static void spread(struct st_core *c, struct st_xchg *x)
+{
+	struct st_xchg *todo = x;
+
+	x->lin.kid_next = NULL;
+	while (todo) {
+		struct st_xchg *kid, *next;
+
+		x = todo;
+		todo = x->lin.kid_next;
+		for (kid = x->lin.kids; kid; kid = next) {
+			next = kid->lin.kid_next;
+			settle_below(kid, x);
+			kid->lin.kid_next = todo;
+			todo = kid;
+		}
+		x->lin.kids = NULL;
+		if (x->lin.in) {
+			unqueue(x);
+			queue(&c->lineages.ready, x);
+		}
+	}
+}
+
+/* ---- placing ---- */
+
+static void placed(struct st_core *c, struct st_xchg *x, enum st_evidence evidence)
+{
+	struct st_proc *p = x->lin.proc;
+
+	(void)c;
+	x->lin.placed = true;
+	x->lin.evidence = (uint8_t)evidence;
+	if (x->lin.in_proc && x->role == ST_ROLE_CLIENT)
+		st_xlist__del(&p->pending, x);
+}
+
+void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
+		       enum st_evidence evidence)
+{
+	/* Who opened later is nobody's parent; this also keeps the tree one. */
+	if (x->lin.placed || up->lin.no >= x->lin.no)
+		return;
+	placed(c, x, evidence);
+	if (!up->lin.settled) {
+		x->lin.parent = up;
+		x->lin.kid_next = up->lin.kids;
+		up->lin.kids = x;
+		return;
+	}
+	settle_below(x, up);
+	spread(c, x);
+}
+
+void st_lineage__root(struct st_core *c, struct st_xchg *x)
+{
+	if (x->lin.placed)
+		return;
+	placed(c, x, ST_EV_NONE);
+	x->lin.trace = st_trace__new(c);
+	if (x->lin.trace) {
+		st_ids__trace(c, x->conn_id, x->turn, x->nth, x->lin.trace->id);
+		x->lin.trace->flags = ST_TRACE_SAMPLED;
+	}
+	x->lin.settled = true;
+	spread(c, x);
+}
+
+/* ---- events ---- */
+
+/*
+ * A call's parent is a request that its process had not answered when the call was made. When all of
+ * those are answered and no rung knew, none will.
+ */
+static void give_up(struct st_core *c, struct st_proc *p)
+{
+	uint64_t oldest = p->inbound.first ? p->inbound.first->lin.no : UINT64_MAX;
+
+	while (p->pending.first && p->pending.first->lin.no < oldest)
+		st_lineage__root(c, p->pending.first);
+}
+
+void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	struct st_proc *p = st_proc__get(c, x->tgid);
+	uint64_t span = st_ids__span(c, x->conn_id, x->turn, x->nth);
+
+	memcpy(x->lin.span_id, &span, sizeof(span));
+	x->lin.no = ++c->lineages.last_no;
+	x->lin.proc = p;
+	if (!p) {
+		st_lineage__root(c, x);
+		return;
+	}
+	p->refs++;
+	for (int i = 0; st_evidence_rungs[i]; i++)
+		if (st_evidence_rungs[i]->opened)
+			st_evidence_rungs[i]->opened(c, x, ch);
+	if (x->role == ST_ROLE_SERVER) {
+		st_lineage__root(c, x);
+		st_xlist__add(&p->inbound, x);
+	} else if (!x->lin.placed && !p->inbound.first) {
+		st_lineage__root(c, x);
+	} else if (!x->lin.placed) {
+		st_xlist__add(&p->pending, x);
+	}
+}
+
+/* No call that is made from now on is this request's. */
+static void leave(struct st_core *c, struct st_xchg *x)
+{
+	if (x->role != ST_ROLE_SERVER || !x->lin.in_proc)
+		return;
+	st_xlist__del(&x->lin.proc->inbound, x);
+	give_up(c, x->lin.proc);
+}
+
+void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	if (!x->lin.proc)
+		return;
+	for (int i = 0; st_evidence_rungs[i]; i++)
+		if (st_evidence_rungs[i]->answered)
+			st_evidence_rungs[i]->answered(c, x, ch);
+	leave(c, x);
+}
+
+void st_lineage__tell(struct st_core *c, const struct st_rec *rec)
+{
+	for (int i = 0; st_evidence_rungs[i]; i++)
+		if (st_evidence_rungs[i]->told)
+			st_evidence_rungs[i]->told(c, rec);
+}
+
+void st_lineage__close(struct st_core *c, struct st_xchg *x)
+{
+	x->ended = true;
+	if (x->lin.proc) {
+		for (int i = 0; st_evidence_rungs[i]; i++)
+			if (st_evidence_rungs[i]->closed)
+				st_evidence_rungs[i]->closed(c, x);
+		leave(c, x);
+	} else if (!x->lin.no) {
+		st_lineage__root(c, x); /* it never began */
+	}
+	if (x->lin.settled) {
+		emit(c, x);
+		return;
+	}
+	hold(c, x);
+	if (c->lineages.held.cnt <= ST_LINEAGE_HELD_MAX)
+		return;
+	c->stats.forced++;
+	st_lineage__force(c, c->lineages.held.first);
+}
+
+/* ---- time ---- */
+
+static struct st_xchg *undecided(struct st_xchg *x)
+{
+	while (x->lin.parent)
+		x = x->lin.parent;
+	return x;
+}
+
+/* Whoever above it has no place yet becomes a root. */
+void st_lineage__force(struct st_core *c, struct st_xchg *x)
+{
+	st_lineage__root(c, undecided(x));
+}
+
+uint64_t st_lineage__due(const struct st_core *c)
+{
+	const struct st_xchg *x = c->lineages.held.first;
+
+	return x ? x->lin.held_ns + ST_LINEAGE_WAIT_NS : UINT64_MAX;
+}
+
+/* The request that it seems to work for is still being worked on: its answer will tell. */
+static bool is_promising(struct st_xchg *x)
+{
+	return undecided(x)->lin.guess != NULL;
+}
+
+bool st_lineage__tick(struct st_core *c, uint64_t now_ns)
+{
+	bool any = false;
+
+	while (st_lineage__due(c) <= now_ns) {
+		struct st_xchg *x = c->lineages.held.first;
+
+		any = true;
+		if (now_ns > c->now_ns)
+			c->now_ns = now_ns;
+		if (is_promising(x)) {
+			unqueue(x);
+			hold(c, x);
+		} else {
+			st_lineage__force(c, x);
+		}
+	}
+	return any;
+}
+
+void st_lineage__end(struct st_core *c)
+{
+	while (c->lineages.held.first)
+		st_lineage__force(c, c->lineages.held.first);
+}
+
+void st_lineage__emit(struct st_core *c, uint32_t max)
+{
+	while (max-- && c->lineages.ready.first)
+		emit(c, c->lineages.ready.first);
+}

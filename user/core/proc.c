@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "core/proc.h"
+
+#include <stdlib.h>
+
+#include "core/conn.h"
+#include "spantap/keys.h"
+
+static uint32_t hash(uint32_t id)
+{
+	return id * 0x9e3779b1u >> 12;
+}
+
+void st_xlist__add(struct st_xlist *l, struct st_xchg *x)
+{
+	x->lin.at = (struct st_links){.prev = l->last};
+	if (l->last)
+		l->last->lin.at.next = x;
+	else
+		l->first = x;
+	l->last = x;
+	x->lin.in_proc = true;
+}
+
+void st_xlist__del(struct st_xlist *l, struct st_xchg *x)
+{
+	struct st_links *at = &x->lin.at;
+
+	if (at->prev)
+		at->prev->lin.at.next = at->next;
+	else
+		l->first = at->next;
+	if (at->next)
+		at->next->lin.at.prev = at->prev;
+	else
+		l->last = at->prev;
+	x->lin.in_proc = false;
+}
+
+/* ---- processes ---- */
+
+static void free_proc(struct st_core *c, struct st_proc *p)
+{
+	struct st_proc **at = &c->procs.proc[hash(p->tgid) % ST_PROC_BUCKETS];
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	c->procs.proc_cnt--;
+	free(p);
+}
+
+/* Those that nothing is open on: what is known of them is found out again. */
+static void shed_procs(struct st_core *c)
+{
+	for (uint32_t i = 0; i < ST_PROC_BUCKETS; i++) {
+		struct st_proc *p = c->procs.proc[i], *next;
+
+		for (; p; p = next) {
+			next = p->next;
+			if (!p->refs)
+				free_proc(c, p);
+		}
+	}
+}
+
+static struct st_proc *find_proc(struct st_core *c, uint32_t tgid)
+{
+	struct st_proc *p = c->procs.proc[hash(tgid) % ST_PROC_BUCKETS];
+
+	while (p && (p->tgid != tgid || p->gone))
+		p = p->next;
+	return p;
+}
+
+struct st_proc *st_proc__get(struct st_core *c, uint32_t tgid)
+{
+	struct st_proc *p = find_proc(c, tgid), **bucket;
+
+	if (p)
+		return p;
+	if (c->procs.proc_cnt >= ST_PROCS_MAX)
+		shed_procs(c);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	bucket = &c->procs.proc[hash(tgid) % ST_PROC_BUCKETS];
+	p->tgid = tgid;
+	p->next = *bucket;
+	*bucket = p;
+	c->procs.proc_cnt++;
+	return p;
+}
+
+void st_proc__unref(struct st_core *c, struct st_proc *p)
+{
+	if (p && !--p->refs && p->gone)
+		free_proc(c, p);
+}
+
+void st_proc__exit(struct st_core *c, uint32_t tgid)
+{
+	struct st_proc *p = find_proc(c, tgid);
+
+	if (!p)
+		return;
+	p->gone = true;
+	if (!p->refs)
+		free_proc(c, p);
+}
+
+/* Servers whose business is to pass requests on; each of them was tried (tests/truth). */
+bool st_proxy__is_name(struct st_str name)
+{
+	static const struct st_str names[] = {{"nginx", 5}, {"haproxy", 7}, {"envoy", 5}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (st_str_eq(name, names[i]))
+			return true;
+	return false;
+}
+
+bool st_proc__is_proxy(struct st_core *c, struct st_proc *p)
+{
+	const struct st_resource *r;
+
+	if (p->proxy == ST_PROXY_ASK) {
+		p->proxy = ST_PROXY_NO;
+		r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
+		for (uint16_t i = 0; r && i < r->attr_cnt; i++)
+			if (r->attrs[i].key == ST_KEY(process_executable_name) &&
+			    st_proxy__is_name(r->attrs[i].s))
+				p->proxy = ST_PROXY_YES;
+	}
+	return p->proxy == ST_PROXY_YES;
+}
+
+/* ---- threads ---- */
+
+static void shed_threads(struct st_core *c)
+{
+	for (uint32_t i = 0; i < ST_THREAD_BUCKETS; i++) {
+		struct st_thread **at = &c->procs.thread[i], *t;
+
+		while ((t = *at)) {
+			if (t->open_cnt) {
+				at = &t->next;
+				continue;
+			}
+			*at = t->next;
+			c->procs.thread_cnt--;
+			free(t);
+		}
+	}
+}
+
+struct st_thread *st_thread__find(struct st_core *c, uint32_t tid)
+{
+	struct st_thread *t = c->procs.thread[hash(tid) % ST_THREAD_BUCKETS];
+
+	while (t && t->tid != tid)
+		t = t->next;
+	return t;
+}
+
+struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid)
+{
+	struct st_thread *t = st_thread__find(c, tid), **bucket;
+
+	if (t && t->tgid != tgid) {
+		/* The number is used again: what the former one did says nothing of this one. */
+		t->tgid = tgid;
+		t->many = false;
+	}
+	if (t)
+		return t;
+	if (c->procs.thread_cnt >= ST_THREADS_MAX)
+		shed_threads(c);
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	bucket = &c->procs.thread[hash(tid) % ST_THREAD_BUCKETS];
+	t->tid = tid;
+	t->tgid = tgid;
+	t->next = *bucket;
+	*bucket = t;
+	c->procs.thread_cnt++;
+	return t;
+}
+
+void st_thread__waited(struct st_core *c, uint32_t tgid, uint32_t tid)
+{
+	struct st_thread *t = st_thread__find(c, tid);
+
+	if (t && t->tgid == tgid)
+		t->waits++;
+}
+
+void st_proc__free_all(struct st_core *c)
+{
+	for (uint32_t i = 0; i < ST_PROC_BUCKETS; i++) {
+		while (c->procs.proc[i])
+			free_proc(c, c->procs.proc[i]);
+	}
+	for (uint32_t i = 0; i < ST_THREAD_BUCKETS; i++) {
+		struct st_thread *t = c->procs.thread[i], *next;
+
+		for (; t; t = next) {
+			next = t->next;
+			free(t);
+		}
+	}
+}

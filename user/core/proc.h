@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the rungs know of processes and threads: which requests a process has not answered yet, and
+ * what each thread has in hand.
+ */
+#ifndef ST_CORE_PROC_H
+#define ST_CORE_PROC_H
+
+#include "core/lineage.h"
+
+#define ST_PROC_BUCKETS	  1024u
+#define ST_THREAD_BUCKETS 4096u
+/* Entries that nothing is open on are given up beyond so many. */
+#define ST_PROCS_MAX	  8192u
+#define ST_THREADS_MAX	  16384u
+
+struct st_xlist {
+	struct st_xchg *first, *last;
+};
+
+struct st_proc {
+	struct st_proc *next; /* in the bucket */
+	uint32_t tgid;
+	uint32_t refs;		 /* exchanges */
+	struct st_xlist inbound; /* SERVER, not answered, in the order in which they opened */
+	struct st_xlist pending; /* CLIENT, not placed, the same */
+	bool gone;
+	uint8_t proxy; /* enum st_proxy */
+};
+
+/* Does the process pass requests on, one upstream exchange for one of its own? */
+enum st_proxy {
+	ST_PROXY_ASK = 0, /* not looked up yet */
+	ST_PROXY_NO,
+	ST_PROXY_YES,
+};
+
+struct st_thread {
+	struct st_thread *next;
+	uint32_t tid;
+	uint32_t tgid;
+	struct st_xchg *in_hand; /* thread: the request that was read last and is not answered */
+	uint32_t open_cnt;	 /* thread: requests that it read and that are not answered */
+	uint32_t waits;		 /* thread: times that it waited for many things at once */
+	bool many;		 /* thread: it had requests of several connections open at once */
+};
+
+struct st_procs {
+	struct st_proc *proc[ST_PROC_BUCKETS];
+	struct st_thread *thread[ST_THREAD_BUCKETS];
+	uint32_t proc_cnt, thread_cnt;
+};
+
+/* Made when they are new. NULL when memory runs out. */
+struct st_proc *st_proc__get(struct st_core *c, uint32_t tgid);
+struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid);
+/* It waited for several things at once. */
+void st_thread__waited(struct st_core *c, uint32_t tgid, uint32_t tid);
+/* Known already, or NULL. */
+struct st_thread *st_thread__find(struct st_core *c, uint32_t tid);
+
+void st_proc__unref(struct st_core *c, struct st_proc *p);
+/* The process has ended. */
+void st_proc__exit(struct st_core *c, uint32_t tgid);
+void st_proc__free_all(struct st_core *c);
+
+/* Is a program of this name one that passes requests on? */
+bool st_proxy__is_name(struct st_str name);
+/* Does the process? By its executable's name. */
+bool st_proc__is_proxy(struct st_core *c, struct st_proc *p);
+
+void st_xlist__add(struct st_xlist *l, struct st_xchg *x);
+void st_xlist__del(struct st_xlist *l, struct st_xchg *x);
+
+#endif
