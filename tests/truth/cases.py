@@ -6,7 +6,7 @@ A wrong parent fails any case. `minimum` None: how many are found is reported, n
 import dataclasses
 import typing
 
-from . import start
+from . import proxies, start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +37,31 @@ LATER = Mode(1, counted=False)
 PING = Mode(0)
 
 BLOCKING = {"one": ONE, "two": TWO, "none": NONE, "keep": ONE}
+ASYNC = {"one": ONE, "sleep": ONE, "gather": TWO, "none": NONE, "forget": LATER}
+NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "timer": ONE, "immediate": ONE, "file": ONE,
+        "bare": LATER, "none": NONE}
+GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
+PROXY = {"one": ONE, "parts": ONE}
 
 CASES = [
     Case("c_threads", start.c("blocking.c", "thread"), BLOCKING, 0.99),
     Case("c_fork", start.c("blocking.c", "fork"), BLOCKING, 0.99),
     Case("c_close", start.c("blocking.c", "thread"), BLOCKING, 0.99, backend_closes=True, repeats=True),
     Case("python_threads", start.python("threads.py"), BLOCKING, 0.99),
+    Case("python_pool", start.python("pool.py"), {"one": ONE, "two": TWO, "same": ONE, "none": NONE}, 0.95),
+    Case("gunicorn_sync", start.gunicorn("sync", "-w", "4"), BLOCKING, 0.99, requests=500),
+    Case("gunicorn_gthread", start.gunicorn("gthread", "-w", "2", "--threads", "8"), BLOCKING, 0.99),
+    Case("asyncio", start.python("aio.py"), ASYNC | {"keep": ONE, "queue": LATER}, 0.98),
+    Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98),
+    Case("fastapi", start.python("fast.py"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
+    Case("node", start.node("node.js"), NODE, 0.95),
+    Case("go", start.go(stripped=False), GO, 0.99),
+    Case("go_stripped", start.go(stripped=True), GO, 0.99),
+    Case("nginx_keep", proxies.nginx(keep=8), PROXY, 0.99),
+    Case("nginx_fresh", proxies.nginx(keep=0), PROXY, 0.99),
+    Case("nginx_workers", proxies.nginx(keep=8, workers=2), PROXY, 0.99),
+    Case("nginx_delay", proxies.nginx(keep=8, limit=True), PROXY, 0.99),
+    Case("nginx_held", proxies.nginx(keep=8, limit=True), PROXY | {"local": NONE}, 0.99),
     # Adversaries: nothing but that no parent is wrong.
     Case("c_after", start.c("blocking.c", "thread"), {"after": LATER, "one": LATER}),
     Case("c_itself", start.c("blocking.c", "thread"), BLOCKING, calls_itself=True),
@@ -51,6 +70,22 @@ CASES = [
     Case("python_ping", start.python("threads.py"), {"ping": PING, "one": LATER, "none": NONE}),
     Case("python_itself", start.python("threads.py"), BLOCKING, calls_itself=True),
     Case("python_pipelined", start.python("threads.py"), BLOCKING, pipeline=4),
+    Case("pool_after", start.python("pool.py"), {"after": LATER, "one": LATER}),
+    Case("gunicorn_after", start.gunicorn("gthread", "-w", "1", "--threads", "8"), {"after": LATER, "one": LATER}),
+    Case("asyncio_ping", start.python("aio.py"), {"ping": PING, "one": LATER, "none": NONE, "sleep": LATER}),
+    Case("asyncio_pipelined", start.python("aio.py"), ASYNC, pipeline=4),
+    Case("node_after", start.node("node.js"), {"after": LATER, "later": LATER, "one": LATER}),
+    Case("node_ping", start.node("node.js"), {"ping": PING, "get": LATER, "none": NONE, "timer": LATER}),
+    Case("node_pipelined", start.node("node.js"), NODE, pipeline=4),
+    Case("node_itself", start.node("node.js"), NODE, calls_itself=True),
+    Case("go_after", start.go(stripped=True), {"after": LATER, "one": LATER}),
+    Case("go_ping", start.go(stripped=True), {"ping": PING, "one": LATER, "none": NONE}),
+    Case("go_drop", start.go(stripped=True), {"drop": ONE, "one": ONE}, repeats=True),
+    Case("go_itself", start.go(stripped=True), GO, calls_itself=True),
+    Case("go_pipelined", start.go(stripped=True), GO, pipeline=4),
+    Case("nginx_retry", proxies.nginx(keep=0, tries=12), PROXY | {"retry": ONE}, repeats=True),
+    Case("nginx_drop", proxies.nginx(keep=8, tries=12), PROXY | {"drop": ONE}, repeats=True),
+    Case("nginx_sub", proxies.nginx(keep=8), {"sub": Mode(3), "one": ONE}),
     *(Case(f"header_{kind}", start.c("blocking.c", "thread"), BLOCKING, header=kind) for kind in ("unique", "same", "broken")),
 ]
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness.proc import CACHE, Daemon, answers, find, free_port
+from harness.proc import CACHE, Daemon, answers, find, free_port, part
 
 APPS = pathlib.Path(__file__).parent / "apps"
 PING_FOR_S = 0.3    # background calls of the apps end that long after the last request, so that nothing is cut off
@@ -78,3 +78,16 @@ def c(source, *args):
 
 def python(script, *args):
     return lambda bed: [bed.daemon("app", [find("python3"), APPS / script, bed.port, bed.backend, *args])]
+
+
+def gunicorn(kind, *args):
+    return lambda bed: [bed.daemon("app", [find("gunicorn"), "-k", kind, "-b", f"127.0.0.1:{bed.port}", *args, "wsgi:app"],
+                                   cwd=APPS, env={"BACKEND": str(bed.backend)})]
+
+
+def node(script):
+    return lambda bed: [bed.daemon("app", [find("node"), APPS / script, bed.port, bed.backend])]
+
+
+def go(stripped):
+    return lambda bed: [bed.daemon("app", [part("truthgo") + ("" if stripped else "-plain"), bed.port, bed.backend])]

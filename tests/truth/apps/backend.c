@@ -2,13 +2,29 @@
 /*
  * backend PORT MIN_US MAX_US [close]: answers each GET with its path, after a random time; with `close` it ends the
  * connection after each answer. /b/retry/...: one of three is answered by 503 first. /b/drop/...: on a connection that
- * had an answer already, one of three is closed instead of being answered.
+ * had an answer already, one of three is closed instead of being answered. /b/parts/...: the answer's head goes first.
  */
 #define _GNU_SOURCE
 #include "http.h"
 #include <pthread.h>
 
 static int min_us, max_us, closes;
+
+static void rest(unsigned int *seed)
+{
+	usleep((useconds_t)(min_us + (max_us > min_us ? rand_r(seed) % (max_us - min_us) : 0)));
+}
+
+static void answer_in_parts(const struct request *req, int fd, unsigned int *seed)
+{
+	char head[128];
+	int sz = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+			  strlen(req->path));
+
+	send_all(fd, head, (size_t)sz);
+	rest(seed);
+	send_all(fd, req->path, strlen(req->path));
+}
 
 static void *serve(void *arg)
 {
@@ -20,13 +36,16 @@ static void *serve(void *arg)
 	while (!read_request(&in, &req)) {
 		int bad = rand_r(&seed) % 3 == 0;
 
-		usleep((useconds_t)(min_us + (max_us > min_us ? rand_r(&seed) % (max_us - min_us) : 0)));
+		usleep((useconds_t)(min_us +
+				    (max_us > min_us ? rand_r(&seed) % (max_us - min_us) : 0)));
 		if (bad && !first && !strncmp(req.path, "/b/drop/", 8))
 			break;
 		first = 0;
 		req.keep = req.keep && !closes;
 		if (bad && !strncmp(req.path, "/b/retry/", 9))
 			answer_status(in.fd, "503 Not Now", "", req.keep);
+		else if (!strncmp(req.path, "/b/parts/", 9) && req.keep)
+			answer_in_parts(&req, in.fd, &seed);
 		else
 			answer_status(in.fd, "200 OK", req.path, req.keep);
 		if (!req.keep)

@@ -131,8 +131,8 @@ static inline void send_all(int fd, const char *text, size_t sz)
 static inline void answer_status(int fd, const char *status, const char *body, int keep)
 {
 	char text[1024];
-	int sz = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-			  strlen(body), keep ? "" : "Connection: close\r\n", body);
+	int sz = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s",
+			  status, strlen(body), keep ? "" : "Connection: close\r\n", body);
 
 	send_all(fd, text, (size_t)sz);
 }
@@ -148,7 +148,8 @@ static inline int ask(int fd, int port, const char *path)
 	struct reader in;
 	char text[512], head[HEAD_SZ + 1], *field;
 	size_t left;
-	int sz = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, port);
+	int sz = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path,
+			  port);
 
 	in.fd = fd;
 	in.sz = 0;
