@@ -41,6 +41,7 @@ ASYNC = {"one": ONE, "sleep": ONE, "gather": TWO, "none": NONE, "forget": LATER}
 NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "timer": ONE, "immediate": ONE, "file": ONE,
         "bare": LATER, "none": NONE}
 GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
+SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
 PROXY = {"one": ONE, "parts": ONE}
 
 CASES = [
@@ -66,6 +67,14 @@ CASES = [
     Case("c_after", start.c("blocking.c", "thread"), {"after": LATER, "one": LATER}),
     Case("c_itself", start.c("blocking.c", "thread"), BLOCKING, calls_itself=True),
     Case("c_pipelined", start.c("blocking.c", "thread"), BLOCKING, pipeline=4),
+    Case("c_pairs", start.c("pairs.c"), {"one": LATER}),
+    Case("c_select", start.c("timers.c", "select"), {"one": LATER}, delay_us=(100, 1000)),
+    Case("c_epoll", start.c("timers.c", "epoll"), {"one": LATER}, delay_us=(100, 1000)),
+    Case("c_forked_calls", start.c("forks.c"), {"wait": LATER, "leave": LATER, "answer": LATER, "same": LATER}),
+    Case("c_handover", start.c("handover.c", "accept"), {"one": LATER}),
+    Case("c_handover_read", start.c("handover.c", "read"), {"one": LATER}),
+    Case("c_same_pid", start.c("sametid.c", "process"), SAME_ID, delay_us=(100, 2000)),
+    Case("c_same_tid", start.c("sametid.c", "thread"), SAME_ID, delay_us=(100, 2000)),
     Case("python_after", start.python("threads.py"), {"after": LATER, "one": LATER}),
     Case("python_ping", start.python("threads.py"), {"ping": PING, "one": LATER, "none": NONE}),
     Case("python_itself", start.python("threads.py"), BLOCKING, calls_itself=True),
