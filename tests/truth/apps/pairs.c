@@ -12,13 +12,13 @@
 #define PAIR_MS 5
 
 static const char *const scripts[] = {
-	"aBbA", /* after B's answer, B's second half: A is the only one open */
-	"aBaA", /* A's two calls around B's answer */
-	"AabB", /* A's call when only B is open */
-	"baAB", /* calls in the other order than reads */
-	"abBA", /* both calls while both are open */
-	"BbaA", /* B is answered before its call */
-	"ABab", /* both are answered before either's call */
+	"aBbA",	 /* after B's answer, B's second half: A is the only one open */
+	"aBabA", /* around B's answer */
+	"AabB",	 /* A's call when only B is open */
+	"baAB",	 /* calls in the other order than reads */
+	"abBA",	 /* both calls while both are open */
+	"BbaA",	 /* B is answered before its call */
+	"ABab",	 /* both are answered before either's call */
 	"AaaBbb",
 };
 
