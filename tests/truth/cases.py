@@ -42,7 +42,19 @@ NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "time
         "bare": LATER, "none": NONE}
 GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
 SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
+PHP = {"one": ONE, "file": ONE, "two": TWO, "multi": TWO, "none": NONE}
+POOLS = {"future": ONE, "fan": TWO, "two": TWO, "worker": ONE, "same": ONE, "none": NONE, "idle": NONE}
 PROXY = {"one": ONE, "parts": ONE}
+
+
+def depths(count):
+    """The names of a chain's calls: each service makes one."""
+    return tuple(".".join("0" * n) for n in range(1, count + 1))
+
+
+# Three calls at once, two for each of these, one for each of those.
+TREE = tuple(name for k in range(3) for name in (
+    f"{k}", *(name for j in range(2) for name in (f"{k}.{j}", f"{k}.{j}.0"))))
 
 CASES = [
     Case("c_threads", start.c("blocking.c", "thread"), BLOCKING, 0.99),
@@ -63,6 +75,25 @@ CASES = [
     Case("nginx_workers", proxies.nginx(keep=8, workers=2), PROXY, 0.99),
     Case("nginx_delay", proxies.nginx(keep=8, limit=True), PROXY, 0.99),
     Case("nginx_held", proxies.nginx(keep=8, limit=True), PROXY | {"local": NONE}, 0.99),
+    Case("rust", start.rust("blocking.rs"), BLOCKING | {"scope": Mode(2, counted=False)}, 0.99),
+    Case("php_fpm", proxies.php_fpm, PHP, 0.99),
+    Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
+    Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99),
+    Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE, "future": LATER, "later": LATER}, 0.99),
+    Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO}),
+    Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
+    Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
+    Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
+    Case("haproxy_queue", proxies.haproxy(maxconn=3), PROXY, requests=500),
+    Case("haproxy_threads", proxies.haproxy(threads=4), PROXY),
+    Case("envoy_keep", proxies.envoy(threads=2), PROXY),
+    Case("envoy_fresh", proxies.envoy(requests=1), PROXY),
+    Case("envoy_queue", proxies.envoy(connections=3), PROXY, requests=500),
+    Case("chain", start.chain(start.go(True), start.c("blocking.c", "thread"), start.python("threads.py"), start.node("node.js"),
+                              start.rust("blocking.rs"), start.go(False), start.python("threads.py"), start.c("blocking.c", "fork")),
+         {"chain": Mode(depths(8))}, 0.99, 0.99, requests=500),
+    Case("tree", start.chain(start.go(True), start.node("node.js"), start.python("threads.py")), {"tree": Mode(TREE)}, 0.99,
+         0.99, requests=300),
     # Adversaries: nothing but that no parent is wrong.
     Case("c_after", start.c("blocking.c", "thread"), {"after": LATER, "one": LATER}),
     Case("c_itself", start.c("blocking.c", "thread"), BLOCKING, calls_itself=True),
@@ -92,6 +123,12 @@ CASES = [
     Case("go_drop", start.go(stripped=True), {"drop": ONE, "one": ONE}, repeats=True),
     Case("go_itself", start.go(stripped=True), GO, calls_itself=True),
     Case("go_pipelined", start.go(stripped=True), GO, pipeline=4),
+    Case("rust_after", start.rust("blocking.rs"), {"after": LATER, "one": LATER}),
+    Case("php_after", proxies.php_fpm, {"after": LATER, "one": LATER}),
+    Case("puma_after", start.puma(8), {"after": LATER, "one": LATER}),
+    Case("spring_after", start.spring, {"after": LATER, "one": LATER}),
+    Case("java_after", start.java("Pools.java"), {"after": LATER, "same": LATER, "future": LATER}),
+    Case("cpp_after", start.cpp("pools.cpp"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("nginx_retry", proxies.nginx(keep=0, tries=12), PROXY | {"retry": ONE}, repeats=True),
     Case("nginx_drop", proxies.nginx(keep=8, tries=12), PROXY | {"drop": ONE}, repeats=True),
     Case("nginx_sub", proxies.nginx(keep=8), {"sub": Mode(3), "one": ONE}),

@@ -2,8 +2,8 @@
 """aio.py PORT BACKEND: asyncio alone, HTTP by hand on its streams.
 
 Modes: one; sleep (then one call); gather (two at once); keep (on a connection taken from a pool); none; forget (a task
-that outlives the answer); queue (worker tasks made at the start); ping (the first one starts a task that calls for it for
-ever)."""
+that outlives the answer); queue (worker tasks made at the start); ping (the first one starts a task that calls for it).
+Under /b/chain/ it passes on what was asked."""
 
 import asyncio
 import random
@@ -22,8 +22,12 @@ async def ask(reader, writer, path):
 
 
 async def call(mode, number, k=0):
+    await call_path(f"/b/{mode}/{number}/{k}")
+
+
+async def call_path(path):
     reader, writer = await asyncio.open_connection("127.0.0.1", BACKEND)
-    await ask(reader, writer, f"/b/{mode}/{number}/{k}")
+    await ask(reader, writer, path)
     writer.close()
 
 
@@ -85,8 +89,13 @@ async def handle(mode, number):
 async def serve(reader, writer):
     try:
         while head := (await reader.readuntil(b"\r\n\r\n")).decode():
-            _, mode, number, *_ = head.split()[1].split("/")
-            await handle(mode, number)
+            path = head.split()[1]
+            _, mode, number, *more = path.split("/")
+            if (mode, number) == ("b", "chain"):
+                number = more[0]
+                await call_path(path + ".0")
+            else:
+                await handle(mode, number)
             writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(number)}\r\n\r\n{number}".encode())
             await writer.drain()
             if "Connection: close" in head:

@@ -2,7 +2,7 @@
 /*
  * blocking PORT BACKEND thread|fork: a thread or a process for each connection, which reads, calls and answers.
  * Modes: one; two (calls, one after the other); none; keep (on a connection kept for the next request);
- * after (answers first, then calls).
+ * after (answers first, then calls); chain (passes on what was asked).
  */
 #define _GNU_SOURCE
 #include "http.h"
@@ -23,7 +23,8 @@ static void handle(int fd, const struct request *req, int *kept)
 			*kept = connect_to(backend);
 		}
 	}
-	if (!strcmp(req->mode, "one") || !strcmp(req->mode, "two") || !strcmp(req->mode, "after"))
+	if (!strcmp(req->mode, "one") || !strcmp(req->mode, "chain") || !strcmp(req->mode, "two") ||
+	    !strcmp(req->mode, "after"))
 		call(backend, req, 0);
 	if (!strcmp(req->mode, "two"))
 		call(backend, req, 1);

@@ -19,7 +19,7 @@
 struct request {
 	char mode[32];	/* of /MODE/iN */
 	char id[32];	/* iN */
-	char path[256]; /* all of it */
+	char path[256]; /* all of it; under /b/ only a chain's has its mode and id above */
 	int keep;	/* the connection stays open after the answer */
 };
 
@@ -112,7 +112,8 @@ static inline int read_request(struct reader *in, struct request *req)
 	if (read_head(in, head) || sscanf(head, "GET %255s", req->path) != 1)
 		return -1;
 	req->keep = !strcasestr(head, "\r\nConnection: close") && !strstr(head, " HTTP/1.0");
-	sscanf(req->path, "/%31[^/]/%31[^/]", req->mode, req->id);
+	sscanf(req->path + (strncmp(req->path, "/b/chain/", 9) ? 0 : 2), "/%31[^/]/%31[^/]",
+	       req->mode, req->id);
 	return 0;
 }
 
@@ -168,13 +169,22 @@ static inline int ask(int fd, int port, const char *path)
 	return atoi(head + 9);
 }
 
-/* A call for a request on a connection of its own: /b/MODE/iN/K. */
+/* The path of a request's call number k: /b/MODE/iN/K, or /b/MODE/iN/J.K when the request is the call J itself. */
+static inline void path_below(const struct request *req, int k, char path[300])
+{
+	if (strncmp(req->path, "/b/", 3))
+		snprintf(path, 300, "/b%s/%d", req->path, k);
+	else
+		snprintf(path, 300, "%s.%d", req->path, k);
+}
+
+/* A call for a request on a connection of its own. */
 static inline void call(int port, const struct request *req, int k)
 {
-	char path[128];
+	char path[300];
 	int fd = connect_to(port);
 
-	snprintf(path, sizeof(path), "/b/%s/%s/%d", req->mode, req->id, k);
+	path_below(req, k, path);
 	if (ask(fd, port, path) != 200)
 		fprintf(stderr, "%s: no good answer\n", path);
 	close(fd);

@@ -5,7 +5,8 @@
  * Modes: one (await fetch); get (await http.get); two (one after the other); all (Promise.all of three); nested (a call
  * in the callback of a call); timer (await a promise of setTimeout, then a call); immediate; file (after fs.readFile);
  * bare (in a callback of setTimeout, without a promise); none; after (the answer is sent first); later (the answer is
- * sent first, the call follows a timer); ping (the first one starts setInterval, which calls for it).
+ * sent first, the call follows a timer); ping (the first one starts setInterval, which calls for it); chain,
+ * tree (see passed).
  */
 'use strict';
 const http = require('http');
@@ -62,6 +63,15 @@ const modes = {
 	none: async () => {},
 };
 
+/* What is passed on as it was asked, and in how many calls at once. */
+const passed = { chain: 1, tree: 2 };
+
+function passOn(path, calls) {
+	const below = (k) => path.startsWith('/b/') ? `${path}.${k}` : `/b${path}/${k}`;
+	const call = async (k) => (await fetch(`http://127.0.0.1:${backend}${below(k)}`)).text();
+	return Promise.all(Array.from({ length: calls }, (_, k) => call(k)));
+}
+
 const afterwards = {
 	after: (id) => got('after', id, 0),
 	later: (id) => setTimeout(() => got('later', id, 0), Math.random() * 10),
@@ -69,10 +79,13 @@ const afterwards = {
 };
 
 http.createServer(async (request, response) => {
-	const [, mode, id] = request.url.split('/');
+	const path = request.url.split('/');
+	const [mode, id] = path.slice(path[1] === 'b' && passed[path[2]] ? 2 : 1);
 	last = Date.now();
 	if (modes[mode])
 		await modes[mode](id);
+	if (passed[mode])
+		await passOn(request.url, passed[mode]);
 	response.end(mode === 'b' ? request.url : id);
 	if (afterwards[mode])
 		afterwards[mode](id);

@@ -2,7 +2,8 @@
 """threads.py PORT BACKEND: Python's ThreadingHTTPServer, a thread for each connection.
 
 Modes: one (urllib); two (one after the other); none; keep (requests.Session, a thread's own); after (answers, then
-calls); ping (the first one starts a thread that makes calls for it for ever)."""
+calls); chain, tree (one call for what was asked, as itself under /b/); ping (the first one starts a thread that makes
+calls for it)."""
 
 import sys
 import threading
@@ -17,8 +18,12 @@ local = threading.local()
 pinging = threading.Lock()
 
 
-def call(mode, number, k):
-    url = f"http://127.0.0.1:{BACKEND}/b/{mode}/{number}/{k}"
+def below(path, k):
+    return f"{path}.{k}" if path.startswith("/b/") else f"/b{path}/{k}"
+
+
+def call(mode, path, k):
+    url = f"http://127.0.0.1:{BACKEND}{below(path, k)}"
     if mode == "keep":
         local.session = getattr(local, "session", None) or requests.Session()
         return local.session.get(url, timeout=20).content
@@ -28,11 +33,11 @@ def call(mode, number, k):
 
 def ping(number):
     for k in range(10000):
-        call("ping", number, k)
+        call("ping", f"/ping/{number}", k)
         time.sleep(0.003)
 
 
-CALLS = {"one": 1, "two": 2, "keep": 1, "after": 1}
+CALLS = {"one": 1, "two": 2, "keep": 1, "after": 1, "chain": 1, "tree": 1}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,13 +45,15 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1   # one segment for head and body
 
     def do_GET(self):
-        _, mode, number, *_ = self.path.split("/")
+        _, mode, number, *more = self.path.split("/")
+        if mode == "b" and number in ("chain", "tree"):
+            mode, number = number, more[0]
         if mode == "after":
             self.answer(number)
         if mode == "ping" and pinging.acquire(blocking=False):
             threading.Thread(target=ping, args=(number,), daemon=True).start()
         for k in range(CALLS.get(mode, 0)):
-            call(mode, number, k)
+            call(mode, self.path, k)
         if mode != "after":
             self.answer(self.path if mode == "b" else number)
 

@@ -4,7 +4,8 @@
 //
 // Modes: one, drop; two (one after the other); fan (three calls in goroutines of their own); deep (a goroutine that starts a
 // goroutine that calls); worker (a goroutine made at the start calls and tells the handler); none; after (a goroutine
-// that outlives the answer); ping (the first one starts a goroutine that calls for it for ever).
+// that outlives the answer); ping (the first one starts a goroutine that calls for it); chain (passes on what was asked);
+// tree (the same, in three calls at once).
 package main
 
 import (
@@ -34,7 +35,20 @@ type job struct {
 }
 
 func call(mode, id string, k int) {
-	answer, err := client.Get(fmt.Sprintf("http://127.0.0.1:%s/b/%s/%s/%d", backend, mode, id, k))
+	callPath(fmt.Sprintf("/b/%s/%s/%d", mode, id, k))
+}
+
+// pass makes a call for a request, which may be under /b/ itself.
+func pass(path string, k int) {
+	if strings.HasPrefix(path, "/b/") {
+		callPath(fmt.Sprintf("%s.%d", path, k))
+	} else {
+		callPath(fmt.Sprintf("/b%s/%d", path, k))
+	}
+}
+
+func callPath(path string) {
+	answer, err := client.Get("http://127.0.0.1:" + backend + path)
 	if err != nil {
 		log.Print(err)
 		return
@@ -45,13 +59,13 @@ func call(mode, id string, k int) {
 	}
 }
 
-func fan(mode, id string, calls int) {
+func fan(calls int, call func(k int)) {
 	var wait sync.WaitGroup
 	for k := range calls {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			call(mode, id, k)
+			call(k)
 		}()
 	}
 	wait.Wait()
@@ -73,6 +87,9 @@ func ping(id string) {
 
 func handle(w http.ResponseWriter, r *http.Request) {
 	part := strings.Split(r.URL.Path+"//", "/")
+	if part[1] == "b" && part[2] == "chain" {
+		part = part[1:]
+	}
 	mode, id := part[1], part[2]
 	lastMs.Store(time.Now().UnixMilli())
 	switch mode {
@@ -82,11 +99,11 @@ func handle(w http.ResponseWriter, r *http.Request) {
 		call(mode, id, 0)
 		call(mode, id, 1)
 	case "fan":
-		fan(mode, id, 3)
+		fan(3, func(k int) { call(mode, id, k) })
 	case "deep":
 		done := make(chan struct{})
 		go func() {
-			fan(mode, id, 1)
+			fan(1, func(k int) { call(mode, id, k) })
 			close(done)
 		}()
 		<-done
@@ -101,6 +118,10 @@ func handle(w http.ResponseWriter, r *http.Request) {
 		}()
 	case "ping":
 		pinging.Do(func() { go ping(id) })
+	case "chain":
+		pass(r.URL.Path, 0)
+	case "tree":
+		fan(3, func(k int) { pass(r.URL.Path, k) })
 	case "b":
 		id = r.URL.Path
 	}
