@@ -10,4 +10,4 @@ build() {
 	rm -rf "$1/target" "$1/src"
 }
 
-part_main spring shop.jar pom.xml src/main/java/spantap/test/Shop.java
+part_main spring shop.jar pom.xml src/main/java/spantap/test/Shop.java src/main/java/spantap/test/Truth.java

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.HttpURLConnection;
+import java.net.InetSocketAddress;
+import java.net.URL;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Pools PORT BACKEND: the JDK's own server on 32 threads, calls on pools of 8.
+ *
+ * Modes: future (submitted and waited for); fan (two of them); two (one job, two calls); chain (CompletableFuture: a call
+ * on one pool, another on the second, the answer where that ends); worker (it calls and answers); same (the handler's own
+ * thread); none; idle (as future, without a call); after (submitted, not waited for).
+ */
+public class Pools {
+    private static final ExecutorService FIRST = Executors.newFixedThreadPool(8);
+    private static final ExecutorService SECOND = Executors.newFixedThreadPool(8);
+    private static String backend;
+
+    private static int call(String mode, String id, int k) {
+        try {
+            URL url = new URL("http://127.0.0.1:" + backend + "/b/" + mode + "/" + id + "/" + k);
+            HttpURLConnection connection = (HttpURLConnection) url.openConnection();
+            try (InputStream in = connection.getInputStream()) {
+                return in.readAllBytes().length;
+            }
+        } catch (IOException e) {
+            e.printStackTrace();
+            return -1;
+        }
+    }
+
+    private static void answer(HttpExchange exchange, String id) {
+        try {
+            byte[] body = id.getBytes();
+            exchange.sendResponseHeaders(200, body.length);
+            exchange.getResponseBody().write(body);
+            exchange.close();
+        } catch (IOException e) {
+            e.printStackTrace();
+        }
+    }
+
+    private static void handle(HttpExchange exchange) throws Exception {
+        String[] part = exchange.getRequestURI().getPath().split("/");
+        String mode = part[1], id = part[2];
+        switch (mode) {
+            case "future":
+                FIRST.submit(() -> call(mode, id, 0)).get();
+                break;
+            case "fan":
+                Future<Integer> a = FIRST.submit(() -> call(mode, id, 0)), b = FIRST.submit(() -> call(mode, id, 1));
+                a.get();
+                b.get();
+                break;
+            case "two":
+                FIRST.submit(() -> call(mode, id, 0) + call(mode, id, 1)).get();
+                break;
+            case "chain":
+                CompletableFuture.supplyAsync(() -> call(mode, id, 0), FIRST)
+                        .thenApplyAsync(n -> call(mode, id, 1), SECOND)
+                        .thenAccept(n -> answer(exchange, id));
+                return;
+            case "worker":
+                FIRST.execute(() -> {
+                    call(mode, id, 0);
+                    answer(exchange, id);
+                });
+                return;
+            case "same":
+                call(mode, id, 0);
+                break;
+            case "idle":
+                FIRST.submit(() -> {
+                    Thread.sleep(1);
+                    return 0;
+                }).get();
+                break;
+            case "after":
+                FIRST.submit(() -> call(mode, id, 0));
+                break;
+            default:
+        }
+        answer(exchange, id);
+    }
+
+    public static void main(String[] args) throws IOException {
+        backend = args[1];
+        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), 256);
+        server.setExecutor(Executors.newFixedThreadPool(32));
+        server.createContext("/", exchange -> {
+            try {
+                handle(exchange);
+            } catch (Exception e) {
+                e.printStackTrace();
+            }
+        });
+        server.start();
+    }
+}

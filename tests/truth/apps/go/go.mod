@@ -1,0 +1,3 @@
+module spantap.test/truth
+
+go 1.24

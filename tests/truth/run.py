@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Runs cases (cases.py) and prints a line for each; exit code 1 when a parent is wrong or too few were found.
+
+    run.py [CASE...] [--attach before|during|both] [--requests N] [--clients N] [--spantap FILE] [--keep DIR]
+           [--record FILE] [--list]
+
+CASE may be a glob (`python*`); without any, all run. --keep DIR: what each run wrote, spans.json first of all, stays
+in DIR/CASE-ATTACH. --record FILE: the tracer's raw records, of the last run."""
+
+import argparse
+import fnmatch
+import pathlib
+import shutil
+import sys
+import tempfile
+import traceback
+
+sys.path[:0] = [str(pathlib.Path(__file__).parents[1]), str(pathlib.Path(__file__).parents[1] / "e2e")]
+sys.dont_write_bytecode = True
+
+from harness import proc, spantap
+from truth import bed
+from truth.cases import CASES
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", nargs="*", default=["*"])
+    parser.add_argument("--attach", choices=("before", "during", "both"), default="before")
+    parser.add_argument("--requests", type=int)
+    parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--spantap", type=pathlib.Path, default=proc.ROOT / "build" / "spantap")
+    parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--record", type=pathlib.Path)
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args(argv)
+    for pattern in options.case:
+        if not any(fnmatch.fnmatch(case.name, pattern) for case in CASES):
+            parser.error(f"no case {pattern}; --list names them")
+    return options
+
+
+def run_one(case, attach, options, folder):
+    """Whether it passed."""
+    taps = []
+
+    def tracer(*args):
+        taps.append(spantap.Spantap(options.spantap.resolve(), args, folder))
+        return taps[-1].attached()
+
+    extra = ["--record", options.record.resolve()] if options.record else []
+    try:
+        result = bed.run(case, tracer, folder, attach, options.requests, options.clients, extra)
+    except Exception:
+        print(f"{case.name:<18} {attach:<6} FAILED\n{traceback.format_exc()}", flush=True)
+        return False
+    finally:
+        for tap in taps:
+            tap.kill()
+    print(result.line)
+    for note in result.report.notes:
+        print("   ", note)
+    if result.failures:
+        print(f"    FAILED: {'; '.join(result.failures)}", flush=True)
+    return not result.failures
+
+
+def main(argv):
+    options = parse(argv)
+    chosen = [case for case in CASES if any(fnmatch.fnmatch(case.name, p) for p in options.case)]
+    if options.list:
+        print("\n".join(f"{c.name:<20} {c.minimum or '-':<5} {' '.join(c.modes)}" for c in chosen))
+        return 0
+    print(bed.HEAD, flush=True)
+    good = True
+    for case in chosen:
+        for attach in ("before", "during") if options.attach == "both" else (options.attach,):
+            folder = pathlib.Path(tempfile.mkdtemp(prefix="spantap-truth-"))
+            folder.chmod(0o755)
+            good &= run_one(case, attach, options, folder)
+            if options.keep:
+                kept = options.keep / f"{case.name}-{attach}"
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.copytree(folder, kept)
+            shutil.rmtree(folder, ignore_errors=True)
+            sys.stdout.flush()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
