@@ -77,6 +77,21 @@ static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_
 #endif
 }
 
+/* Where Go keeps the goroutine that runs (cmd/compile/abi-internal.md, amd64: R14). */
+static __always_inline __u64 st_user_reg_g(const struct pt_regs *regs)
+{
+#ifdef ST_CAST
+	return ((const struct pt_regs *)bpf_rdonly_cast(
+			regs, bpf_core_type_id_kernel(struct pt_regs)))
+		->r14;
+#else
+	__u64 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), &regs->r14);
+	return v;
+#endif
+}
+
 static __always_inline bool st_task_compat(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();

@@ -138,6 +138,8 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 			st_open_send(s, c->slot, ST_REC_OPEN, 0, c->dir == ST_RX ? c->bytes : 0);
 		if (c->turn && c->dir == ST_TX && st_marked(c->tgid, ST_MARK_PROXY))
 			st_passed_look(c, s);
+		if (st_marked(c->tgid, ST_MARK_TASKS))
+			st_task_tell(c, s);
 		st_capture(c, s, which);
 		if (c->off < c->bytes && s->mode == ST_MODE_HEAD &&
 		    c->bytes != s->dir[c->dir & 1].plain_len)

@@ -71,7 +71,7 @@ struct {
 	__type(value, __u64);
 } procs SEC(".maps");
 
-/* marks.h; two bits an id, ST_MARK_*. User space adds differences too. */
+/* marks.h; four bits an id, ST_MARK_*. User space adds differences too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -79,6 +79,31 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } marks SEC(".maps");
+
+/* task.h; what runs tasks, by thread group, and what each of its threads does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct st_runtime);
+} runtimes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct st_worker);
+} workers SEC(".maps");
+
+/* task.h; the task that makes the next request on a socket, by its kernel address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} callers SEC(".maps");
 
 /* passed.h; where bytes of a proxy's connections were received. */
 #define ST_PLACES_BITS 12

@@ -8,6 +8,7 @@
 #include "tail.h"
 #include "uring.h"
 #include "passed.h"
+#include "task.h"
 #include "waits.h"
 
 #define ST_CHUNKS_MAX 16 /* 512 + 16 x 4096 bytes > ST_HEAD_MAX */

@@ -140,7 +140,7 @@ static void mark_proxy(void *ctx, uint32_t tgid, uint32_t parent)
 
 	(void)parent;
 	if (st_procs__exe(tgid, exe, sizeof(exe)) >= 0 && is_proxy(exe))
-		st_tracer__mark_proxy(w->tracer, tgid);
+		st_tracer__mark(w->tracer, tgid, ST_MARK_PROXY);
 }
 
 static void trace_one(void *ctx, uint32_t tgid, uint32_t parent)

@@ -53,7 +53,12 @@ enum st_rec_kind {
 	 * another connection; pos: that one's id, call_len: its slot, opp_pos: where in its
 	 * stream.
 	 */
-	ST_REC_PASSED = 10
+	ST_REC_PASSED = 10,
+	/*
+	 * Tasks of runtimes (what: enum st_task_what). pos: the task's number, never used again in its
+	 * process; err: enum st_task_kind.
+	 */
+	ST_REC_TASK = 11
 };
 
 /* Flags of a record. */
@@ -78,6 +83,19 @@ enum st_state {
 	ST_STATE_PEER_FIN = 2, /* the peer sends no more */
 	ST_STATE_OWN_FIN = 3,  /* this side sends no more */
 	ST_STATE_CLOSED = 4,   /* gone; err has the socket's error */
+};
+
+/* Values of `what` in ST_REC_TASK. */
+enum st_task_what {
+	ST_TASK_BORN = 1,  /* it was made by task opp_pos; 0: by the thread itself */
+	ST_TASK_RUNS = 2,  /* the thread works for it from here on; 0: for none */
+	ST_TASK_CALLS = 3, /* the next request on the connection is its call */
+};
+
+enum st_task_kind {
+	ST_TASK_ANY = 0,
+	ST_TASK_GOROUTINE = 1,
+	ST_TASK_ITEM = 2, /* handed to another thread */
 };
 
 /* Limits. */
@@ -211,6 +229,7 @@ enum st_counter {
 struct st_cpu {
 	__u32 seq;
 	__u32 pad;
+	__u64 tasks; /* numbers given to tasks */
 	__u64 counter[ST_C_MAX];
 };
 
@@ -283,9 +302,36 @@ struct st_bpf_config {
 	__u16 ports[16];    /* --port: only these; host byte order, 0 ends the list */
 };
 
-/* Bits of the marks map, two an id. */
+/* Bits of the marks map, four an id. */
 #define ST_MARK_WAITED 1u /* thread: it waited for several things since its last record */
 #define ST_MARK_PROXY  2u /* process: [user] it passes on what it receives */
+#define ST_MARK_TASKS  4u /* process: [user] the runtimes map says how it runs tasks */
+
+/* How a process runs tasks; by thread group. */
+enum st_runtime_kind {
+	ST_RUNTIME_GO = 1,
+	ST_RUNTIME_SCOPES = 2, /* user probes keep st_worker */
+	ST_RUNTIME_NODE = 3,   /* the same; what was read is a task of its own */
+};
+
+struct st_runtime {
+	__u32 kind;
+	__u16 goid;	    /* Go: offset in runtime.g */
+	__u16 parent_goid;  /* 0: none */
+	__u16 persist_conn; /* of persistConn.conn, an interface */
+	__u16 sysfd;	    /* in net.netFD */
+	__u32 pad;
+};
+
+/* What a thread does: the scopes that it is in, innermost last. */
+#define ST_SCOPES_MAX 16u
+struct st_worker {
+	__u64 scope[ST_SCOPES_MAX]; /* task numbers; 0: none's */
+	__u32 depth;		    /* may be more than fit */
+	__u32 pad;
+	__u64 told; /* the task that user space was last told of */
+	__u64 fresh; /* Node: the task of what was just read */
+};
 
 /* Values of the process map (tgid -> one byte). */
 enum st_proc_state {

@@ -66,7 +66,11 @@ struct st_lineage {
 	struct st_waiting *in; /* ended, and waits there */
 	struct st_links wait;
 	uint64_t held_ns; /* since when it has to wait for evidence */
+	uint64_t read_ns; /* when its head was whole */
 	/* each rung's own */
+	uint64_t task;	   /* task: which read it, or makes it */
+	uint8_t task_kind; /* enum st_task_kind */
+	bool in_task;	   /* task: it is in its reader's hands */
 	struct st_xchg *seq_next; /* seq: in its bucket */
 	bool in_seq;
 	bool alone;		  /* thread: its reader is known to do one thing at a time */

@@ -6,6 +6,7 @@
 #include "core/core.h"
 #include "core/lineage.h"
 #include "core/proc.h"
+#include "core/task.h"
 #include "lib/route.h"
 #include "lib/buf.h"
 
@@ -63,6 +64,7 @@ struct st_core {
 	uint64_t now_ns; /* of the newest record, or of the last tick */
 	struct st_lineages lineages;
 	struct st_procs procs;
+	struct st_tasks tasks;
 	struct st_xchg *seq[1u << ST_SEQ_BITS]; /* ev_seq.c */
 	struct st_conn_info *free_infos;
 	struct st_conn **conns; /* by slot */

@@ -83,6 +83,7 @@ void st_core__free(struct st_core *c)
 	st_xchg__free_all(c);
 	st_trace__free_all(c);
 	st_proc__free_all(c);
+	st_task__free_all(c);
 	free_infos(c);
 	free(c->conns);
 	free(c);
@@ -342,6 +343,7 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 		on_address(c, rec);
 		return 0;
 	case ST_REC_PASSED:
+	case ST_REC_TASK:
 		st_lineage__tell(c, rec);
 		return 0;
 	case ST_REC_FORK:

@@ -41,9 +41,13 @@ static struct st_xchg *source(struct st_core *c, const struct st_rec *rec)
 
 static void told(struct st_core *c, const struct st_rec *rec)
 {
-	struct st_conn *to = st_conn__get(c, rec);
-	struct st_xchg *call = source(c, rec), *up;
+	struct st_conn *to;
+	struct st_xchg *call, *up;
 
+	if (rec->kind != ST_REC_PASSED)
+		return;
+	to = st_conn__get(c, rec);
+	call = source(c, rec);
 	if (!to || !call || to->flow.role != ST_ROLE_SERVER)
 		return;
 	up = st_flow__unanswered(&to->flow);

@@ -41,6 +41,15 @@ static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 	return t->open_cnt == 1 && t->in_hand == x && !t->many && t->waits == x->lin.waits;
 }
 
+void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
+{
+	if (!up || !up->lin.alone || call->lin.guess || call->lin.placed)
+		return;
+	call->lin.guess = up;
+	call->lin.guess_next = up->lin.guessed;
+	up->lin.guessed = call;
+}
+
 static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg *x)
 {
 	struct st_xchg *up = t->in_hand;
@@ -52,9 +61,7 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 			c->cfg.ops.watch_waits(c->cfg.ctx);
 		return;
 	}
-	x->lin.guess = up;
-	x->lin.guess_next = up->lin.guessed;
-	up->lin.guessed = x;
+	st_ev_thread__guess(x, up);
 }
 
 static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)

@@ -3,6 +3,7 @@
 
 const struct st_evidence_ops *const st_evidence_rungs[] = {
 	&st_ev_seq,
+	&st_ev_task,
 	&st_ev_thread,
 	&st_ev_group,
 	NULL,

@@ -171,6 +171,7 @@ struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid)
 		/* The number is used again: what the former one did says nothing of this one. */
 		t->tgid = tgid;
 		t->many = false;
+		t->task = 0;
 	}
 	if (t)
 		return t;

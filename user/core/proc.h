@@ -43,6 +43,8 @@ struct st_thread {
 	uint32_t open_cnt;	 /* thread: requests that it read and that are not answered */
 	uint32_t waits;		 /* thread: times that it waited for many things at once */
 	bool many;		 /* thread: it had requests of several connections open at once */
+	uint8_t task_kind;	 /* enum st_task_kind of: */
+	uint64_t task;		 /* task: whose work it does; 0: none's */
 };
 
 struct st_procs {

@@ -93,7 +93,7 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 	if (!err)
 		err = set_entries(obj, "procs", t->proc_words);
 	if (!err)
-		err = set_entries(obj, "marks", t->proc_words);
+		err = set_entries(obj, "marks", t->proc_words * 2);
 	if (!err)
 		err = set_entries(obj, "slots", t->max_conns);
 	if (!err)
@@ -138,7 +138,7 @@ static int map_shared(struct st_tracer *t)
 	t->ctl = map_memory(bss_fd(t->obj), t->ctl_sz);
 	t->slots = map_memory(map_fd(t, "slots"), t->slots_sz);
 	t->procs = map_memory(map_fd(t, "procs"), t->procs_sz);
-	t->marks = map_memory(map_fd(t, "marks"), t->procs_sz);
+	t->marks = map_memory(map_fd(t, "marks"), 2 * t->procs_sz);
 	t->hists.ctl = t->ctl;
 	t->hists.keys = map_fd(t, "hist_keys");
 	t->hists.values = map_fd(t, "hists");
@@ -232,7 +232,7 @@ static void discard(void *ctx)
 	unmap(t->ctl, t->ctl_sz);
 	unmap(t->slots, t->slots_sz);
 	unmap(t->procs, t->procs_sz);
-	unmap(t->marks, t->procs_sz);
+	unmap(t->marks, 2 * t->procs_sz);
 	t->rings = NULL;
 	t->ctl = NULL;
 	t->slots = NULL;
@@ -386,13 +386,12 @@ void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state)
 		__atomic_fetch_add(w, (uint64_t)diff << shift, __ATOMIC_RELAXED);
 }
 
-void st_tracer__mark_proxy(struct st_tracer *t, uint32_t tgid)
+void st_tracer__mark(struct st_tracer *t, uint32_t tgid, uint32_t mark)
 {
-	uint32_t shift = (tgid & 31) * 2;
-	uint64_t bits = (uint64_t)ST_MARK_PROXY << shift;
+	uint64_t *w = &t->marks[tgid >> 4], bits = (uint64_t)mark << (tgid & 15) * 4;
 
-	if (tgid >> 5 < t->proc_words && !(t->marks[tgid >> 5] & bits))
-		__atomic_fetch_add(&t->marks[tgid >> 5], bits, __ATOMIC_RELAXED);
+	if (tgid >> 5 < t->proc_words && !(*w & bits))
+		__atomic_fetch_add(w, bits, __ATOMIC_RELAXED);
 }
 
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)

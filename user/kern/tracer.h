@@ -56,8 +56,11 @@ struct st_ctl *st_tracer__ctl(struct st_tracer *t);
  */
 int st_tracer__watch_waits(struct st_tracer *t);
 
-/* What the process receives is followed to where it sends it (ST_REC_PASSED), until it ends. */
-void st_tracer__mark_proxy(struct st_tracer *t, uint32_t tgid);
+/*
+ * Sets a mark (ST_MARK_*) of a process until it ends. ST_MARK_PROXY: what it receives is followed to
+ * where it sends it (ST_REC_PASSED).
+ */
+void st_tracer__mark(struct st_tracer *t, uint32_t tgid, uint32_t mark);
 
 /* enum st_proc_state of a thread group. */
 void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Tasks of runtimes. User probes (tasks.bpf.c) keep what each thread works for; before a record of
+ * a connection user space is told if that has changed. Go needs no probe for it: a thread in a
+ * system call has its goroutine in a register.
+ */
+#ifndef ST_BPF_TASK_H
+#define ST_BPF_TASK_H
+
+#include "arch.h"
+#include "marks.h"
+
+static __always_inline void st_task_send(__u8 what, __u32 kind, __u64 task, __u64 other,
+					 const struct st_slot *s, __u32 slot)
+{
+	struct st_cursor cur;
+	struct st_rec *r = st_rec_new(&cur, ST_REC_TASK, 0);
+
+	if (!r)
+		return;
+	r->what = what;
+	r->err = kind;
+	r->pos = task;
+	r->opp_pos = other;
+	if (s) {
+		r->conn_id = s->conn_id;
+		r->slot = slot;
+		r->turn = s->turn;
+	}
+	st_rec_submit(r, &cur);
+}
+
+/* The goroutine of a thread of Go that made a system call; 0 when it is not there. */
+static __always_inline __u64 st_goid(const struct st_runtime *rt, __u64 g)
+{
+	__u64 id = 0;
+
+	if (!g || bpf_probe_read_user(&id, sizeof(id), (void *)(g + rt->goid)))
+		return 0;
+	return id;
+}
+
+static __always_inline void st_task_go(const struct st_runtime *rt)
+{
+	__u64 task = st_goid(rt, st_user_reg_g(st_task_regs()));
+
+	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, NULL, 0);
+}
+
+static __always_inline void st_task_scopes(__u32 tid)
+{
+	struct st_worker *w = bpf_map_lookup_elem(&workers, &tid);
+	__u32 depth = w ? w->depth : 0;
+	__u64 task = 0;
+
+	if (!w)
+		return;
+	if (depth)
+		task = w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
+	if (depth > ST_SCOPES_MAX)
+		task = 0;
+	if (w->told == task)
+		return;
+	w->told = task;
+	st_task_send(ST_TASK_RUNS, ST_TASK_ANY, task, 0, NULL, 0);
+}
+
+/* Go: has a goroutine announced that this request is its call? */
+static __always_inline int st_task_caller(const struct st_call *c, const struct st_slot *s)
+{
+	__u64 sock = s->sock, *caller;
+
+	if (c->dir != ST_TX || !c->turn)
+		return 0;
+	caller = bpf_map_lookup_elem(&callers, &sock);
+	if (!caller)
+		return 0;
+	st_task_send(ST_TASK_CALLS, ST_TASK_GOROUTINE, *caller, 0, s, c->slot);
+	bpf_map_delete_elem(&callers, &sock);
+	return 0;
+}
+
+/*
+ * Node: nothing runs while the loop reads. A request that begins is a task of its own; the scopes
+ * that are entered before the loop goes on work for it.
+ */
+static __always_inline void st_task_read(const struct st_call *c)
+{
+	struct st_worker *w = bpf_map_lookup_elem(&workers, &c->tid);
+	struct st_cpu *cpu = st_this_cpu();
+	__u32 first = 0;
+
+	if (!w || !cpu)
+		return;
+	w->depth = 0;
+	w->fresh = 0;
+	if (!c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
+	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base) ||
+	    first == 0x50545448) /* "HTTP": a response */
+		return;
+	w->fresh = (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
+	w->depth = 1;
+	w->scope[0] = w->fresh;
+	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, 0, NULL, 0);
+}
+
+/* A call of a process that runs tasks is about to become a record. */
+static __noinline int st_task_tell(struct st_call *c, const struct st_slot *s)
+{
+	struct st_runtime *rt = bpf_map_lookup_elem(&runtimes, &c->tgid);
+
+	if (!rt)
+		return 0;
+	if (rt->kind == ST_RUNTIME_GO) {
+		st_task_go(rt);
+		return st_task_caller(c, s);
+	}
+	if (rt->kind == ST_RUNTIME_NODE && c->dir == ST_RX)
+		st_task_read(c);
+	st_task_scopes(c->tid);
+	return 0;
+}
+
+#endif

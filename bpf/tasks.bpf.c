@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * User probes that follow the tasks of runtimes. An object of its own, loaded when the first process
+ * comes that needs it; it shares maps with the hooks' object. Arguments and results are taken from
+ * registers (System V ABI; Go's: cmd/compile/abi-internal.md). user/kern/rt_*.c say where each
+ * program is attached.
+ */
+#define ST_PROBE
+#include "maps.h"
+#include "task.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Objects of a runtime that stand for tasks: a context, an async scope, an item of a queue. */
+struct st_thing {
+	__u32 tgid;
+	__u32 pad;
+	__u64 addr;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct st_thing);
+	__type(value, __u64); /* the task's number */
+} things SEC(".maps");
+
+static __always_inline __u64 st_task_new(void)
+{
+	struct st_cpu *cpu = st_this_cpu();
+
+	if (!cpu)
+		return 0;
+	return (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
+}
+
+static __always_inline struct st_thing st_thing_of(__u64 addr)
+{
+	return (struct st_thing){.tgid = bpf_get_current_pid_tgid() >> 32, .addr = addr};
+}
+
+static __always_inline struct st_worker *st_worker_here(bool make)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct st_worker *w = bpf_map_lookup_elem(&workers, &tid), none = {};
+
+	if (w || !make)
+		return w;
+	bpf_map_update_elem(&workers, &tid, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&workers, &tid);
+}
+
+static __always_inline __u64 st_scope_now(const struct st_worker *w)
+{
+	__u32 depth = w ? w->depth : 0;
+
+	if (!depth || depth > ST_SCOPES_MAX)
+		return 0;
+	return w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
+}
+
+static __always_inline void st_scope_push(__u64 task)
+{
+	struct st_worker *w = st_worker_here(true);
+	__u32 depth;
+
+	if (!w)
+		return;
+	depth = w->depth++;
+	if (depth < ST_SCOPES_MAX)
+		w->scope[depth & (ST_SCOPES_MAX - 1)] = task;
+}
+
+static __always_inline void st_scope_pop(void)
+{
+	struct st_worker *w = st_worker_here(false);
+
+	if (w && w->depth)
+		w->depth--;
+}
+
+/* The thing is a new task from here on, whatever lay at its address before. */
+static __always_inline void st_thing_born(__u64 addr, enum st_task_kind kind)
+{
+	struct st_thing thing = st_thing_of(addr);
+	__u64 task = st_task_new();
+
+	if (!addr || !task)
+		return;
+	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
+	st_task_send(ST_TASK_BORN, kind, task, st_scope_now(st_worker_here(false)), NULL, 0);
+}
+
+/* Its task; one that was there before we watched gets a number now, and no birth. */
+static __always_inline __u64 st_thing_task(__u64 addr)
+{
+	struct st_thing thing = st_thing_of(addr);
+	__u64 *known = bpf_map_lookup_elem(&things, &thing), task;
+
+	if (known)
+		return *known;
+	task = st_task_new();
+	if (task)
+		bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
+	return task;
+}
+
+/* ---- a context that is entered and left, and copied: CPython's contextvars ---- */
+
+/* context_run(PyContext *self, ...), Python/context.c */
+SEC("?uprobe")
+int py_enter(struct pt_regs *ctx)
+{
+	st_scope_push(st_thing_task(PT_REGS_PARM1(ctx)));
+	return 0;
+}
+
+SEC("?uprobe")
+int py_leave(struct pt_regs *ctx)
+{
+	st_scope_pop();
+	return 0;
+}
+
+/* PyContext_CopyCurrent, PyContext_Copy, PyContext_New return a context. */
+SEC("?uprobe")
+int py_made(struct pt_regs *ctx)
+{
+	st_thing_born(PT_REGS_RC(ctx), ST_TASK_ANY);
+	return 0;
+}
+
+/* ---- items of a queue between threads: _queue.SimpleQueue, on which executors stand ---- */
+
+/* _queue_SimpleQueue_put(self, PyObject *const *args, ...), Modules/clinic/_queuemodule.c.h */
+SEC("?uprobe")
+int py_put(struct pt_regs *ctx)
+{
+	__u64 item = 0;
+
+	if (!bpf_probe_read_user(&item, sizeof(item), (void *)PT_REGS_PARM2(ctx)))
+		st_thing_born(item, ST_TASK_ITEM);
+	return 0;
+}
+
+/* A get begins: what the thread worked for is done. */
+SEC("?uprobe")
+int py_ask(struct pt_regs *ctx)
+{
+	struct st_worker *w = st_worker_here(false);
+
+	if (w && w->depth == 1)
+		w->depth = 0;
+	return 0;
+}
+
+SEC("?uprobe")
+int py_got(struct pt_regs *ctx)
+{
+	struct st_thing thing = st_thing_of(PT_REGS_RC(ctx));
+	__u64 *task = thing.addr ? bpf_map_lookup_elem(&things, &thing) : NULL, id;
+	struct st_worker *w;
+
+	if (!task)
+		return 0;
+	id = *task;
+	bpf_map_delete_elem(&things, &thing);
+	w = st_worker_here(true);
+	/* Inside a context the item is that context's business. */
+	if (w && !w->depth)
+		st_scope_push(id);
+	return 0;
+}
+
+/* ---- Go ---- */
+
+static __always_inline struct st_runtime *st_runtime_here(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&runtimes, &tgid);
+}
+
+static __always_inline __u64 st_user_u64(__u64 addr)
+{
+	__u64 v = 0;
+
+	if (!addr || bpf_probe_read_user(&v, sizeof(v), (void *)addr))
+		return 0;
+	return v;
+}
+
+/* A return of runtime.newproc1: the new goroutine is the result. */
+SEC("?uprobe")
+int go_born(struct pt_regs *ctx)
+{
+	struct st_runtime *rt = st_runtime_here();
+	__u64 g = PT_REGS_RC(ctx), id, parent;
+
+	if (!rt || !rt->parent_goid)
+		return 0;
+	id = st_goid(rt, g);
+	parent = st_user_u64(g + rt->parent_goid);
+	if (id && parent)
+		st_task_send(ST_TASK_BORN, ST_TASK_GOROUTINE, id, parent, NULL, 0);
+	return 0;
+}
+
+/* The socket behind a descriptor of this process; 0: none. */
+static __always_inline __u64 st_fd_sock_addr(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **array = BPF_CORE_READ(fdt, fd), *file = NULL;
+	struct socket *sock;
+
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000)
+		return 0;
+	sock = BPF_CORE_READ(file, private_data);
+	return (__u64)BPF_CORE_READ(sock, sk);
+}
+
+/*
+ * net/http.(*persistConn).roundTrip(pc, ...): the goroutine that runs makes the connection's next
+ * request; another one will write it. pc.conn is an interface of *net.TCPConn, which points to a
+ * net.netFD.
+ */
+SEC("?uprobe")
+int go_calls(struct pt_regs *ctx)
+{
+	struct st_runtime *rt = st_runtime_here();
+	__u64 pc = PT_REGS_RC(ctx), conn, net_fd, sock, id;
+	__u32 fd = 0;
+
+	if (!rt || !rt->persist_conn)
+		return 0;
+	conn = st_user_u64(pc + rt->persist_conn + 8);
+	net_fd = st_user_u64(conn);
+	id = st_goid(rt, st_user_reg_g(ctx));
+	if (!net_fd || !id || bpf_probe_read_user(&fd, sizeof(fd), (void *)(net_fd + rt->sysfd)))
+		return 0;
+	sock = st_fd_sock_addr(fd);
+	if (sock)
+		bpf_map_update_elem(&callers, &sock, &id, BPF_ANY);
+	return 0;
+}
+
+/* ---- Node.js ---- */
+
+/* A scope is entered for an object that was made in another one. What was just read comes first. */
+static __always_inline void st_node_enter(__u64 task)
+{
+	struct st_worker *w = st_worker_here(true);
+
+	if (!w)
+		return;
+	w->depth = 1;
+	w->scope[0] = w->fresh ? w->fresh : task;
+}
+
+/* node::AsyncWrap::AsyncReset(this, ...) */
+SEC("?uprobe")
+int node_made(struct pt_regs *ctx)
+{
+	st_thing_born(PT_REGS_PARM1(ctx), ST_TASK_ANY);
+	return 0;
+}
+
+/* node::InternalCallbackScope::InternalCallbackScope(this, AsyncWrap *, int) */
+SEC("?uprobe")
+int node_enter(struct pt_regs *ctx)
+{
+	st_node_enter(st_thing_task(PT_REGS_PARM2(ctx)));
+	return 0;
+}
+
+/* The loop goes on to something else: timers, immediates, waiting. */
+SEC("?uprobe")
+int node_loop(struct pt_regs *ctx)
+{
+	struct st_worker *w = st_worker_here(false);
+
+	if (w) {
+		w->depth = 0;
+		w->fresh = 0;
+	}
+	return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A task (core/task.h) and those that it makes work for the request that it read, or that it
+ * answers.
+ *
+ * Why it cannot be wrong: a task's number is never used again, so that ancestry is what the runtime
+ * did. A call belongs to the request that an ancestor read when the branch that leads to the call
+ * was made after that request had been read and while it was the only one in that ancestor's hands;
+ * what was made before (a pool's worker, a ping) works for somebody else. Where the reader is
+ * nobody's ancestor (asyncio reads for its handlers), the one who answers is: calls of the branches
+ * that it made, or went on with, since the request was read are that request's, if it answers on
+ * one connection alone; who answers for others says nothing.
+ */
+#include "core/conn.h"
+#include "core/evidence.h"
+#include "core/task.h"
+
+#define DEPTH_MAX 32
+/* Calls that are looked at when a request is answered. */
+#define CALLS_MAX 4096
+
+static uint64_t task_of(struct st_core *c, uint32_t tid)
+{
+	const struct st_thread *t = st_thread__find(c, tid);
+
+	return t ? t->task : 0;
+}
+
+static enum st_evidence kind_of(const struct st_xchg *x)
+{
+	return x->lin.task_kind == ST_TASK_GOROUTINE ? ST_EV_GOROUTINE : ST_EV_TASK;
+}
+
+/* What the thread that made the task had in hand then, if it still has. */
+static struct st_xchg *makers(struct st_core *c, const struct st_task *t)
+{
+	const struct st_thread *maker = t->maker_no ? st_thread__find(c, t->maker_tid) : NULL;
+	struct st_xchg *x = maker ? maker->in_hand : NULL;
+
+	return x && x->lin.no == t->maker_no ? x : NULL;
+}
+
+/* The request that the nearest ancestor has in hand for the branch that leads to this call. */
+static void look_up(struct st_core *c, struct st_xchg *call)
+{
+	uint64_t id = call->lin.task, born_ns = call->start_ns;
+
+	for (int i = 0; i < DEPTH_MAX && id && born_ns; i++) {
+		struct st_task *t = st_task__find(c, call->tgid, id);
+
+		if (!t || t->in_cnt > 1)
+			return;
+		if (t->in_cnt && t->in_hand) {
+			if (born_ns >= t->in_hand->lin.read_ns)
+				st_lineage__below(c, call, t->in_hand, kind_of(call));
+			return;
+		}
+		if (t->maker_no)
+			st_ev_thread__guess(call, makers(c, t));
+		born_ns = t->born_ns;
+		id = t->parent;
+	}
+}
+
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	struct st_thread *thread = st_thread__find(c, ch->last_tid);
+	struct st_task *t;
+
+	if (!thread || thread->tgid != x->tgid)
+		return;
+	x->lin.task = thread->task;
+	x->lin.task_kind = thread->task_kind;
+	x->lin.read_ns = ch->time_ns;
+	if (x->role == ST_ROLE_CLIENT) {
+		if (x->conn->caller) {
+			x->lin.task = x->conn->caller;
+			x->conn->caller = 0;
+		}
+		look_up(c, x);
+		return;
+	}
+	t = st_task__get(c, x->tgid, x->lin.task);
+	if (!t)
+		return;
+	t->in_cnt++;
+	t->in_hand = x;
+	x->lin.in_task = true;
+}
+
+static void let_go(struct st_core *c, struct st_xchg *x)
+{
+	struct st_task *t = x->lin.in_task ? st_task__find(c, x->tgid, x->lin.task) : NULL;
+
+	x->lin.in_task = false;
+	if (!t)
+		return;
+	t->in_cnt--;
+	if (t->in_hand == x)
+		t->in_hand = NULL;
+}
+
+/* Does the branch that leads to the call begin at that task, since the request was read? */
+static bool is_branch_of(struct st_core *c, const struct st_xchg *call, uint64_t task,
+			 uint64_t since_ns)
+{
+	uint64_t id = call->lin.task, born_ns = call->start_ns;
+
+	for (int i = 0; i < DEPTH_MAX && id; i++) {
+		const struct st_task *t;
+
+		if (id == task)
+			return born_ns >= since_ns;
+		t = st_task__find(c, call->tgid, id);
+		if (!t)
+			return false;
+		born_ns = t->born_ns;
+		id = t->parent;
+	}
+	return false;
+}
+
+/* Is the answering task this request's own, or that of its connection? */
+static bool is_its_own(struct st_task *t, const struct st_xchg *x)
+{
+	bool first = !t->answered_conn;
+
+	if (!first && t->answered_conn != x->conn_id)
+		t->answers_many = true;
+	t->answered_conn = x->conn_id;
+	if (t->answers_many)
+		return false;
+	return t->born_ns || !first;
+}
+
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	uint64_t task = x->role == ST_ROLE_SERVER ? task_of(c, ch->tid) : 0;
+	struct st_task *t = st_task__get(c, x->tgid, task);
+	struct st_xchg *call, *next;
+	int left = CALLS_MAX;
+
+	let_go(c, x);
+	if (!t || x->tgid != ch->tgid || !is_its_own(t, x))
+		return;
+	for (call = x->lin.proc->pending.first; call && left--; call = next) {
+		next = call->lin.at.next;
+		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, x->lin.read_ns))
+			st_lineage__below(c, call, x, kind_of(call));
+	}
+}
+
+static void closed(struct st_core *c, struct st_xchg *x)
+{
+	let_go(c, x);
+}
+
+static void born(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_task *t = st_task__get(c, rec->tgid, rec->pos);
+	bool item = rec->err == ST_TASK_ITEM && !rec->opp_pos;
+	const struct st_thread *maker = item ? st_thread__find(c, rec->tid) : NULL;
+
+	if (!t)
+		return;
+	t->parent = rec->opp_pos;
+	t->born_ns = rec->time_ns;
+	if (maker && maker->in_hand) {
+		t->maker_tid = rec->tid;
+		t->maker_no = maker->in_hand->lin.no;
+	}
+}
+
+static void runs(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_thread *thread = st_thread__get(c, rec->tgid, rec->tid);
+
+	if (!thread)
+		return;
+	thread->task = rec->pos;
+	thread->task_kind = (uint8_t)rec->err;
+}
+
+static void calls(struct st_core *c, const struct st_rec *rec)
+{
+	struct st_conn *n = st_conn__get(c, rec);
+
+	if (n)
+		n->info->caller = rec->pos;
+}
+
+static void told(struct st_core *c, const struct st_rec *rec)
+{
+	if (rec->kind != ST_REC_TASK || !rec->tgid)
+		return;
+	switch (rec->what) {
+	case ST_TASK_BORN:
+		born(c, rec);
+		break;
+	case ST_TASK_RUNS:
+		runs(c, rec);
+		break;
+	case ST_TASK_CALLS:
+		calls(c, rec);
+		break;
+	}
+}
+
+const struct st_evidence_ops st_ev_task = {
+	.opened = opened,
+	.answered = answered,
+	.told = told,
+	.closed = closed,
+};

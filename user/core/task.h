@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Units of work that a runtime runs on threads of its own choice: goroutines, asyncio contexts,
+ * Node's async scopes, items of a thread pool. The kernel side numbers them, never twice in a
+ * process, and tells when one is made and whose work a thread does (ST_REC_TASK).
+ */
+#ifndef ST_CORE_TASK_H
+#define ST_CORE_TASK_H
+
+#include "core/lineage.h"
+
+#define ST_TASK_SETS 8192u
+#define ST_TASK_WAYS 4u
+
+struct st_task {
+	uint64_t id; /* 0: a free place */
+	uint64_t parent;
+	uint64_t born_ns; /* 0: before we watched */
+	uint32_t tgid;
+	uint32_t in_cnt;	 /* requests that it read and that are not answered */
+	struct st_xchg *in_hand; /* the last one of them */
+	/* made by a thread that works for no task: what it had in hand then */
+	uint32_t maker_tid;
+	uint64_t maker_no; /* lin.no; 0: nothing */
+	/* answering */
+	uint64_t answered_conn; /* whose requests it answers; 0: none yet */
+	bool answers_many;
+};
+
+struct st_tasks {
+	struct st_task *set; /* ST_TASK_SETS * ST_TASK_WAYS, made when the first one comes */
+	uint8_t victim[ST_TASK_SETS];
+};
+
+/* NULL: not known (any more). */
+struct st_task *st_task__find(struct st_core *c, uint32_t tgid, uint64_t id);
+/* Made when it is new, at the cost of one that nothing is open on. NULL: no memory or no room. */
+struct st_task *st_task__get(struct st_core *c, uint32_t tgid, uint64_t id);
+void st_task__free_all(struct st_core *c);
+
+#endif
