@@ -195,12 +195,28 @@ static int indirect(const struct reader *r, const cs_insn *i, struct st_insn *ou
 	return 0;
 }
 
+/* `mov 152(%r14), %rcx`: 152. A field's offset, as a compiler wrote it. */
+static int32_t displacement(const cs_x86 *x)
+{
+	for (uint8_t k = 0; k < x->op_count; k++) {
+		const x86_op_mem *m = &x->operands[k].mem;
+
+		if (x->operands[k].type == X86_OP_MEM && m->base != X86_REG_INVALID &&
+		    m->base != X86_REG_RIP && m->base != X86_REG_RSP && m->disp >= 0 &&
+		    m->disp <= INT32_MAX)
+			return (int32_t)m->disp;
+	}
+	return -1;
+}
+
 static int convert(const struct reader *r, const cs_insn *i, struct st_insn *out)
 {
 	const cs_x86 *x = &i->detail->x86;
 
-	*out = (struct st_insn){
-		.addr = i->address, .size = (uint8_t)i->size, .kind = kind_of(r->cs, i)};
+	*out = (struct st_insn){.addr = i->address,
+				.disp = displacement(x),
+				.size = (uint8_t)i->size,
+				.kind = kind_of(r->cs, i)};
 	memcpy(out->bytes, i->bytes, i->size < sizeof(out->bytes) ? i->size : sizeof(out->bytes));
 	if (cs_insn_group(r->cs, i, CS_GRP_IRET) || i->id == X86_INS_RETF ||
 	    i->id == X86_INS_RETFQ || i->id == X86_INS_LJMP)

@@ -29,6 +29,7 @@ enum st_insn_kind {
 struct st_insn {
 	uint64_t addr;
 	uint64_t target;
+	int32_t disp; /* of its memory operand by a register other than rsp and rip, else -1 */
 	uint8_t bytes[15];
 	uint8_t size;
 	uint8_t kind; /* enum st_insn_kind */

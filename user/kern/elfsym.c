@@ -32,6 +32,7 @@ struct st_elf {
 	int fd;
 	Elf *elf;
 	uint16_t machine;
+	uint64_t entry;
 	dev_t dev;
 	ino_t ino;
 	struct load load[LOADS_MAX];
@@ -108,6 +109,7 @@ static int read_file(struct st_elf *e, const char *path)
 	if (ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
 		return -ENOEXEC;
 	e->machine = h.e_machine;
+	e->entry = h.e_entry;
 	err = read_segments(e);
 	if (!err)
 		find_tables(e);
@@ -146,6 +148,11 @@ void st_elf__close(struct st_elf *e)
 uint16_t st_elf__machine(const struct st_elf *e)
 {
 	return e->machine;
+}
+
+uint64_t st_elf__entry(const struct st_elf *e)
+{
+	return e->entry;
 }
 
 void st_elf__id(const struct st_elf *e, dev_t *dev, ino_t *ino)

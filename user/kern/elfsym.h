@@ -39,6 +39,8 @@ int st_elf__open(const char *path, struct st_elf **out);
 void st_elf__close(struct st_elf *e);
 
 uint16_t st_elf__machine(const struct st_elf *e); /* EM_* */
+/* Address of the program's first instruction. */
+uint64_t st_elf__entry(const struct st_elf *e);
 /* Which file it is: two paths to one file have the same. */
 void st_elf__id(const struct st_elf *e, dev_t *dev, ino_t *ino);
 
