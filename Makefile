@@ -33,7 +33,7 @@ say = $(if $(V),,@echo '  $(1) $(2)')
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS := -Iinclude -Iuser -I$(B)/gen -D_GNU_SOURCE -DST_VERSION='"$(VERSION)"'
 CFLAGS := -std=gnu11 -O2 -g $(WARN)
-LDLIBS := -lbpf -lelf -lcurl -lz -lprotobuf-c -lcap -lpthread -lm
+LDLIBS := -lbpf -lelf -lcapstone -lcurl -lz -lprotobuf-c -lcap -lpthread -lm
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(subst x86_64,x86,$(ARCH)) \
 	-Iinclude -Ibpf -Ivmlinux/$(ARCH) -Wall -Wno-missing-declarations -Wno-unused-function -Werror

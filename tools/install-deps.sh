@@ -6,7 +6,7 @@
 # What is there is left alone, and the network is asked for nothing then.
 set -eu
 
-build="gcc libc6-dev pkg-config libbpf-dev bpftool libelf-dev zlib1g-dev libcurl4-openssl-dev
+build="gcc libc6-dev pkg-config libbpf-dev bpftool libelf-dev libcapstone-dev zlib1g-dev libcurl4-openssl-dev
 	libprotobuf-c-dev protobuf-c-compiler libcap-dev ca-certificates"
 tests="libcmocka-dev clang-format-19 libclang-rt-19-dev man-db python3 shellcheck"
 

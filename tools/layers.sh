@@ -28,7 +28,7 @@ user/ui/.*                 @dir "spantap/(span|keys|bytes)\.h" "lib/.*" @pure @o
 user/store/.*              @dir "spantap/(span|keys|bytes)\.h" "lib/.*" @pure @os
 user/meta/.*               @dir "spantap/(span|keys|bytes|config|abi)\.h" "lib/.*" @pure @os <zlib\.h> <elf\.h>
 user/export/.*             @dir "spantap/(span|exporter|keys|bytes)\.h" "lib/.*" "ui/.*" "[a-z_]+\.pb-c\.h" @pure @os <zlib\.h> <curl/.*>
-user/kern/.*               @dir "spantap/abi\.h" "lib/.*" "[a-z]+\.skel\.h" @pure @os <bpf/.*> <linux/.*> <(gelf|libelf|elf)\.h> <malloc\.h>
+user/kern/.*               @dir "spantap/(abi|bytes)\.h" "lib/.*" "[a-z]+\.skel\.h" @pure @os <bpf/.*> <linux/.*> <(gelf|libelf|elf|capstone/capstone)\.h> <malloc\.h>
 user/[^/]*                 "[a-z_]+\.h" "(spantap|lib|core|protocols|export|meta|store|ui|kern)/.*" @pure @os <(getopt|fnmatch|linux/.*)\.h>
 '
 
