@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "kern/follow.h"
 #include "kern/memory.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -47,6 +48,7 @@ struct trace {
 	struct st_tracer *tracer;
 	struct st_pipeline *pipe;
 	struct st_ctl *ctl;
+	struct st_follow *follow; /* NULL: no spans are wanted */
 	struct st_overflow *overflow;
 	struct st_own own;
 	int epoll_fd;
@@ -63,12 +65,25 @@ struct trace {
 	uint64_t full_ns; /* since when there is no room; 0: there is */
 };
 
+/* A child's memory is a copy, where no probe of its parent's counts; another image has none. */
+static void follow(struct trace *t, const struct st_rec *rec)
+{
+	if (!t->follow)
+		return;
+	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
+		st_follow__forget(t->follow, rec->tgid);
+	if ((rec->kind == ST_REC_EXEC || rec->kind == ST_REC_FORK) &&
+	    st_who__traces(t->who, t->tracer, rec->tgid))
+		st_follow__process(t->follow, rec->tgid);
+}
+
 static void on_record(void *ctx, const struct st_rec *rec)
 {
 	struct trace *t = ctx;
 
 	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
 		st_who__process(t->who, t->tracer, rec);
+	follow(t, rec);
 	if (rec->kind == ST_REC_EXIT)
 		st_timing__ended(t->own.timing);
 	if (rec->kind != ST_REC_STATE && !st_who__wants(t->who, t->tracer, rec))
@@ -368,6 +383,11 @@ static int make_timing(struct trace *t)
 	return t->own.timing ? 0 : -ENOMEM;
 }
 
+static void follow_one(void *ctx, uint32_t tgid)
+{
+	st_follow__process(ctx, tgid);
+}
+
 static int start(struct trace *t)
 {
 	int err = block_signals(t);
@@ -380,8 +400,12 @@ static int start(struct trace *t)
 		err = make_pipeline(t);
 	if (!err)
 		err = make_timing(t);
+	if (!err && !t->timing_only && !(t->follow = st_follow__new(t->tracer)))
+		err = -ENOMEM;
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
+	if (!err && t->follow)
+		st_who__each(t->who, follow_one, t->follow);
 	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
 		err = -ENOMEM;
 	return err;
@@ -410,6 +434,7 @@ int st_trace__run(const struct st_config *cfg)
 	st_timing__free(t.own.timing);
 	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
 	st_overflow__free(t.overflow);
+	st_follow__free(t.follow);
 	st_tracer__close(t.tracer);
 	st_who__free(t.who);
 	close(t.signal_fd);

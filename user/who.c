@@ -359,6 +359,12 @@ int st_who__begin(struct st_who *w, struct st_tracer *t)
 	return err;
 }
 
+void st_who__each(const struct st_who *w, void (*fn)(void *ctx, uint32_t tgid), void *ctx)
+{
+	for (int i = 0; i < w->family_cnt; i++)
+		fn(ctx, w->family[i]);
+}
+
 void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec)
 {
 	struct decision *d;

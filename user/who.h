@@ -23,6 +23,8 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
  * -errno after having said why (a process that has gone meanwhile).
  */
 int st_who__begin(struct st_who *w, struct st_tracer *t);
+/* Calls fn for each process that was chosen at the start. */
+void st_who__each(const struct st_who *w, void (*fn)(void *ctx, uint32_t tgid), void *ctx);
 
 /* EXEC: patterns decide whether the process is traced. EXIT: its last records are still to come. */
 void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec);

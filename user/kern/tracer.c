@@ -367,6 +367,11 @@ void st_tracer__detach(struct st_tracer *t)
 	st_plan__detach(t->plan);
 }
 
+int st_tracer__map(const struct st_tracer *t, const char *name)
+{
+	return map_fd(t, name);
+}
+
 struct st_ctl *st_tracer__ctl(struct st_tracer *t)
 {
 	return t->ctl;

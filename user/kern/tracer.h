@@ -49,6 +49,8 @@ int st_tracer__watch(struct st_tracer *t, int epoll_fd);
 /* Takes every hook away; maps and rings stay. */
 void st_tracer__detach(struct st_tracer *t);
 struct st_ctl *st_tracer__ctl(struct st_tracer *t);
+/* Descriptor of one of the maps, by the name that bpf/maps.h gives it; negative: there is none. */
+int st_tracer__map(const struct st_tracer *t, const char *name);
 
 /*
  * From now on threads that wait for several things at once are noted (ST_F_WAITED). Every switch of

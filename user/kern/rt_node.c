@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Node.js: async scopes. What a callback makes inherits its scope (AsyncWrap::AsyncReset); entering
+ * a callback goes back to it (InternalCallbackScope). Timers and immediates run many callbacks in one
+ * go, whose scopes JavaScript alone knows: nothing is known behind them, nor behind the loop's wait.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kern/elfsym.h"
+#include "kern/retsites.h"
+#include "kern/runtime.h"
+
+static int may_be_node(const char *file, int is_exe)
+{
+	return is_exe || !strncmp(file, "libnode.", 8);
+}
+
+static int entry(struct st_elf *e, struct st_rt_plan *p, const char *prog, const char *symbol)
+{
+	struct st_sym s;
+	int err = st_elf__symbol(e, symbol, &s);
+
+	if (err) {
+		snprintf(p->why, sizeof(p->why), "no function %s", symbol);
+		return err;
+	}
+	return st_rt__site(p, prog, s.off);
+}
+
+static int find_node(struct st_elf *e, struct st_rt_plan *p)
+{
+	static const struct {
+		const char *prog, *symbol;
+	} sites[] = {
+		{"node_made", "_ZN4node9AsyncWrap10AsyncResetEN2v85LocalINS1_6ObjectEEEdb"},
+		{"node_enter", "_ZN4node21InternalCallbackScopeC1EPNS_9AsyncWrapEi"},
+		{"node_loop", "_ZN4node11Environment9RunTimersEP10uv_timer_s"},
+		{"node_loop", "_ZN4node11Environment14CheckImmediateEP10uv_check_s"},
+	};
+	struct st_sym s;
+	int err = st_elf__symbol(e, sites[0].symbol, &s);
+
+	if (err)
+		return err;
+	p->rt.kind = ST_RUNTIME_NODE;
+	for (size_t i = 0; !err && i < sizeof(sites) / sizeof(sites[0]); i++)
+		err = entry(e, p, sites[i].prog, sites[i].symbol);
+	return err;
+}
+
+const struct st_rt_ops st_rt_node = {.name = "Node.js", .may_be = may_be_node, .find = find_node};
+
+/* The loop's wait is the C library's function. Only in processes of Node.js. */
+static int may_be_libc(const char *file, int is_exe)
+{
+	return !is_exe && !strncmp(file, "libc.so.", 8);
+}
+
+static int find_libc(struct st_elf *e, struct st_rt_plan *p)
+{
+	int err = entry(e, p, "node_loop", "epoll_pwait");
+
+	return err ? err : entry(e, p, "node_loop", "epoll_wait");
+}
+
+const struct st_rt_ops st_rt_libc = {
+	.name = "the loop of Node.js", .may_be = may_be_libc, .find = find_libc};

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * CPython 3.9 and later: contexts (PEP 567), which asyncio runs every step of a task in, and the
+ * queues that executors hand their work over by.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kern/elfsym.h"
+#include "kern/pymethod.h"
+#include "kern/runtime.h"
+
+static int may_be_python(const char *file, int is_exe)
+{
+	return is_exe || !strncmp(file, "libpython3", 10);
+}
+
+static int made(struct st_elf *e, struct st_rt_plan *p, const char *name)
+{
+	struct st_sym s;
+	int err = st_elf__symbol(e, name, &s);
+
+	if (err) {
+		snprintf(p->why, sizeof(p->why), "no function %s", name);
+		return err;
+	}
+	return st_rt__function(p, e, s.addr, NULL, "py_made");
+}
+
+static int find_python(struct st_elf *e, struct st_rt_plan *p)
+{
+	struct st_pymethod run;
+	int err = st_pymethod__of_type(e, "PyContext_Type", "run", &run);
+
+	if (err)
+		return err;
+	p->rt.kind = ST_RUNTIME_SCOPES;
+	err = st_rt__function(p, e, run.addr, "py_enter", "py_leave");
+	if (!err)
+		err = made(e, p, "PyContext_CopyCurrent");
+	if (!err)
+		err = made(e, p, "PyContext_Copy");
+	return err ? err : made(e, p, "PyContext_New");
+}
+
+const struct st_rt_ops st_rt_python = {
+	.name = "asyncio", .may_be = may_be_python, .find = find_python};
+
+static int may_be_queue(const char *file, int is_exe)
+{
+	return is_exe || !strncmp(file, "_queue.", 7) || !strncmp(file, "libpython3", 10);
+}
+
+static int find_queue(struct st_elf *e, struct st_rt_plan *p)
+{
+	static const char *const names[] = {"put", "put_nowait", "get",
+					    "get_nowait", "empty", "qsize"};
+	struct st_pymethod m[6];
+	int err = st_pymethod__in_table(e, names, 6, m);
+
+	if (err)
+		return err;
+	p->rt.kind = ST_RUNTIME_SCOPES;
+	err = st_rt__function(p, e, m[0].addr, "py_put", NULL);
+	if (!err)
+		err = st_rt__function(p, e, m[2].addr, "py_ask", "py_got");
+	return err ? err : st_rt__function(p, e, m[3].addr, "py_ask", "py_got");
+}
+
+const struct st_rt_ops st_rt_python_queue = {
+	.name = "executors", .may_be = may_be_queue, .find = find_queue};
