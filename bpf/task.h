@@ -81,27 +81,44 @@ static __always_inline int st_task_caller(const struct st_call *c, const struct 
 }
 
 /*
- * Node: nothing runs while the loop reads. A request that begins is a task of its own; the scopes
- * that are entered before the loop goes on work for it.
+ * Node: nothing runs while the loop reads. What is read is a task of its own: a request is nobody's,
+ * a response is its caller's. The scopes that are entered for it work for that task, whoever made
+ * the socket once: connections are kept and lent.
  */
-static __always_inline void st_task_read(const struct st_call *c)
+static __always_inline void st_task_read(const struct st_call *c, const struct st_slot *s,
+					 struct st_worker *w)
 {
-	struct st_worker *w = bpf_map_lookup_elem(&workers, &c->tid);
 	struct st_cpu *cpu = st_this_cpu();
+	__u64 sock = s->sock, *caller = NULL;
 	__u32 first = 0;
 
-	if (!w || !cpu)
-		return;
 	w->depth = 0;
 	w->fresh = 0;
-	if (!c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
-	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base) ||
-	    first == 0x50545448) /* "HTTP": a response */
+	if (!cpu || !c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
+	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base))
 		return;
+	if (first == 0x50545448) /* "HTTP" */
+		caller = bpf_map_lookup_elem(&callers, &sock);
 	w->fresh = (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
 	w->depth = 1;
 	w->scope[0] = w->fresh;
-	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, 0, NULL, 0);
+	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, caller ? *caller : 0, NULL, 0);
+}
+
+static __noinline int st_task_node(struct st_call *c, const struct st_slot *s)
+{
+	struct st_worker *w = bpf_map_lookup_elem(&workers, &c->tid);
+	__u64 sock = s->sock, task;
+
+	if (!w)
+		return 0;
+	if (c->dir == ST_RX)
+		st_task_read(c, s, w);
+	task = w->depth ? w->scope[0] : 0;
+	if (c->dir == ST_TX && c->turn)
+		bpf_map_update_elem(&callers, &sock, &task, BPF_ANY);
+	st_task_scopes(c->tid);
+	return 0;
 }
 
 /* A call of a process that runs tasks is about to become a record. */
@@ -115,8 +132,8 @@ static __noinline int st_task_tell(struct st_call *c, const struct st_slot *s)
 		st_task_go(rt);
 		return st_task_caller(c, s);
 	}
-	if (rt->kind == ST_RUNTIME_NODE && c->dir == ST_RX)
-		st_task_read(c);
+	if (rt->kind == ST_RUNTIME_NODE)
+		return st_task_node(c, s);
 	st_task_scopes(c->tid);
 	return 0;
 }

@@ -250,15 +250,14 @@ int go_calls(struct pt_regs *ctx)
 
 /* ---- Node.js ---- */
 
-/* A scope is entered for an object that was made in another one. What was just read comes first. */
-static __always_inline void st_node_enter(__u64 task)
-{
-	struct st_worker *w = st_worker_here(true);
+/* Async ids are doubles; as keys they must not look like addresses. */
+#define ST_ASYNC_ID (1ULL << 63)
 
-	if (!w)
-		return;
-	w->depth = 1;
-	w->scope[0] = w->fresh ? w->fresh : task;
+static __always_inline void st_thing_set(__u64 addr, __u64 task)
+{
+	struct st_thing thing = st_thing_of(addr);
+
+	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
 }
 
 /* node::AsyncWrap::AsyncReset(this, ...) */
@@ -269,11 +268,68 @@ int node_made(struct pt_regs *ctx)
 	return 0;
 }
 
-/* node::InternalCallbackScope::InternalCallbackScope(this, AsyncWrap *, int) */
+/*
+ * node::InternalCallbackScope::InternalCallbackScope(this, AsyncWrap *, int): a scope is entered for
+ * an object that was made in another one. The first one behind a request that was read is its
+ * parser's: that one works for the request until it reads the next.
+ */
 SEC("?uprobe")
 int node_enter(struct pt_regs *ctx)
 {
-	st_node_enter(st_thing_task(PT_REGS_PARM2(ctx)));
+	__u64 wrap = PT_REGS_PARM2(ctx);
+	struct st_worker *w;
+
+	barrier_var(wrap); /* the context is read at fixed offsets only */
+	w = st_worker_here(true);
+	if (!w)
+		return 0;
+	w->depth = 1;
+	if (w->fresh) {
+		w->scope[0] = w->fresh;
+		w->fresh = 0;
+		st_thing_set(wrap, w->scope[0]);
+	} else {
+		w->scope[0] = st_thing_task(wrap);
+	}
+	w->entering = 1;
+	return 0;
+}
+
+/*
+ * node::InternalCallbackScope::InternalCallbackScope(this, Environment *, Local<Object>,
+ * const async_context &, int), which the other one calls as well: the object by its async id.
+ */
+SEC("?uprobe")
+int node_enter_id(struct pt_regs *ctx)
+{
+	__u64 at = PT_REGS_PARM4(ctx), raw, id, *known;
+	struct st_thing thing;
+	struct st_worker *w;
+
+	barrier_var(at);
+	w = st_worker_here(true);
+	raw = st_user_u64(at);
+	id = raw | ST_ASYNC_ID;
+	thing = st_thing_of(id);
+	if (!w)
+		return 0;
+	w->depth = 1;
+	/* 0: the platform's own tasks, which may be anybody's. */
+	if (!raw && !w->entering) {
+		w->scope[0] = 0;
+		w->fresh = 0;
+		return 0;
+	}
+	if (w->entering || w->fresh) {
+		if (!w->entering)
+			w->scope[0] = w->fresh;
+		st_thing_set(id, w->scope[0]);
+	} else {
+		known = bpf_map_lookup_elem(&things, &thing);
+		w->scope[0] = known ? *known : 0;
+	}
+	w->entering = 0;
+	w->fresh = 0;
 	return 0;
 }
 
@@ -286,6 +342,7 @@ int node_loop(struct pt_regs *ctx)
 	if (w) {
 		w->depth = 0;
 		w->fresh = 0;
+		w->entering = 0;
 	}
 	return 0;
 }

@@ -36,6 +36,8 @@ static int find_node(struct st_elf *e, struct st_rt_plan *p)
 	} sites[] = {
 		{"node_made", "_ZN4node9AsyncWrap10AsyncResetEN2v85LocalINS1_6ObjectEEEdb"},
 		{"node_enter", "_ZN4node21InternalCallbackScopeC1EPNS_9AsyncWrapEi"},
+		{"node_enter_id", "_ZN4node21InternalCallbackScopeC1EPNS_11EnvironmentEN2v85Local"
+				  "INS3_6ObjectEEERKNS_13async_contextEi"},
 		{"node_loop", "_ZN4node11Environment9RunTimersEP10uv_timer_s"},
 		{"node_loop", "_ZN4node11Environment14CheckImmediateEP10uv_check_s"},
 	};
