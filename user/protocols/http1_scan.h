@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The inner loops of http1_head.c, which alone includes this: where lines end, whether control
+ * The inner loops of http1_head.c and http1_field.h: where lines end, whether control
  * characters are among bytes, whether words are equal. Nothing here reads outside [lo, end).
  */
 #ifndef ST_PROTOCOLS_HTTP1_SCAN_H
