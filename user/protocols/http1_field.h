@@ -10,12 +10,11 @@
 #include "protocols/http1_scan.h"
 
 /* Bodies of 10^18 bytes and more do not exist, and their digits could overflow. */
-#define LENGTH_DIGITS 18
+#define LENGTH_DIGITS	 18
 /* In `flags` while parsing: Connection named upgrade. */
-#define SEEN_UPGRADE  0x8000u
+#define SEEN_UPGRADE	 0x8000u
 
-#define TOKEN_IS(s, lit)                                                                           \
-	((s).len == sizeof(lit) - 1 && eq_fold((const uint8_t *)(s).p, lit, sizeof(lit) - 1))
+#define TOKEN_IS(s, lit) ((s).len == sizeof(lit) - 1 && st_fold_eq((s).p, lit, sizeof(lit) - 1))
 
 static always_inline struct st_str trimmed(const uint8_t *p, const uint8_t *e)
 {
@@ -158,27 +157,27 @@ static always_inline void field(struct st_http1_head *h, const uint8_t *p, const
 
 	if (unlikely(n < sizeof("host:") - 1))
 		return;
-	w = load4(p) | 0x20202020u;
-	if (w == load4("cont")) {
-		if (n >= 15 && eq8(p + 7, "-length:") && eq4(p + 4, "ent-"))
+	w = st_load4(p) | 0x20202020u;
+	if (w == st_load4("cont")) {
+		if (n >= 15 && st_fold8(p + 7, "-length:") && st_fold4(p + 4, "ent-"))
 			content_length(h, value(p + 15, e));
-	} else if (w == load4("conn")) {
-		if (n >= 11 && eq8(p + 3, "nection:"))
+	} else if (w == st_load4("conn")) {
+		if (n >= 11 && st_fold8(p + 3, "nection:"))
 			connection(h, value(p + 11, e));
-	} else if (w == load4("host")) {
+	} else if (w == st_load4("host")) {
 		if (p[4] == ':')
 			first(&h->host, value(p + 5, e));
-	} else if (w == load4("user")) {
-		if (n >= 11 && eq8(p + 3, "r-agent:"))
+	} else if (w == st_load4("user")) {
+		if (n >= 11 && st_fold8(p + 3, "r-agent:"))
 			first(&h->user_agent, value(p + 11, e));
-	} else if (w == load4("tran")) {
-		if (n >= 18 && eq8(p + 4, "sfer-enc") && eq8(p + 10, "ncoding:"))
+	} else if (w == st_load4("tran")) {
+		if (n >= 18 && st_fold8(p + 4, "sfer-enc") && st_fold8(p + 10, "ncoding:"))
 			transfer_encoding(h, value(p + 18, e));
-	} else if (w == load4("upgr")) {
-		if (n >= 8 && eq4(p + 4, "ade:"))
+	} else if (w == st_load4("upgr")) {
+		if (n >= 8 && st_fold4(p + 4, "ade:"))
 			first(&h->upgrade, value(p + 8, e));
-	} else if (w == load4("expe")) {
-		if (n >= 7 && eq4(p + 3, "ect:"))
+	} else if (w == st_load4("expe")) {
+		if (n >= 7 && st_fold4(p + 3, "ect:"))
 			expect(h, value(p + 7, e));
 	}
 }
@@ -194,7 +193,7 @@ static __attribute__((noinline)) void captured(struct st_http1_head *h,
 	if (!len)
 		return;
 	for (i = 0; i < cnt; i++)
-		if (unlikely(cap->names[i].len == len) && eq_fold(p, cap->names[i].p, len))
+		if (unlikely(cap->names[i].len == len) && st_fold_eq(p, cap->names[i].p, len))
 			first(&h->captured[i], value(colon + 1, e));
 }
 

@@ -50,7 +50,7 @@ static int skip_empty_lines(struct scan *s)
 
 static always_inline bool is_http1(const uint8_t *p)
 {
-	return load4(p) == load4("HTTP") && load4(p + 3) == load4("P/1.");
+	return st_load4(p) == st_load4("HTTP") && st_load4(p + 3) == st_load4("P/1.");
 }
 
 /* What may stand behind the three digits; the reason phrase is not looked at. */
@@ -175,7 +175,7 @@ static always_inline int request_line(struct scan *s, struct st_http1_head *h)
 
 	if (lim - p > METHOD_MAX + 1)
 		lim = p + METHOD_MAX + 1;
-	if (likely(lim - p > 4) && load4(p) == load4("GET "))
+	if (likely(lim - p > 4) && st_load4(p) == st_load4("GET "))
 		p += 3;
 	while (p < lim && tchar[*p])
 		p++;
