@@ -146,6 +146,38 @@ static always_inline struct st_str value(const uint8_t *p, const uint8_t *e)
 #define LETTER(c) (1u << ((c) & 31))
 #define LETTERS	  (LETTER('c') | LETTER('e') | LETTER('h') | LETTER('t') | LETTER('u'))
 
+/* The same of fields that carry a trace's context, and of letters behind the "x-" in their names. */
+#define CARRIED	  (LETTER('b') | LETTER('t') | LETTER('u') | LETTER('x'))
+#define CARRIED_X (LETTER('a') | LETTER('b') | LETTER('c') | LETTER('r'))
+
+/* May this field, three bytes at least, carry a context? Those of responses are not asked. */
+static always_inline bool may_carry(const struct st_http1_head *h, const uint8_t *p)
+{
+	unsigned letter = *p & 31;
+
+	if (h->is_response || !(CARRIED >> letter & 1) || (p[1] | 0x20) == 'e') /* te: */
+		return false;
+	return letter != ('x' & 31) || CARRIED_X >> (p[2] & 31) & 1;
+}
+
+static __attribute__((noinline)) void carried(struct st_http1_head *h, const uint8_t *p,
+					      const uint8_t *e)
+{
+	const uint8_t *colon = memchr(p, ':', (size_t)(e - p));
+	int which = colon ? st_carrier_find((const char *)p, (size_t)(colon - p)) : -1;
+
+	if (which >= 0)
+		st_carrier_add(&h->carrier, (enum st_carrier_field)which, value(colon + 1, e));
+}
+
+/* The usual one of them, sooner. */
+static __attribute__((noinline)) void traceparent(struct st_http1_head *h, const uint8_t *p,
+						  const uint8_t *e)
+{
+	if (!h->is_response)
+		st_carrier_add(&h->carrier, ST_CARRIER_TRACEPARENT, value(p, e));
+}
+
 /*
  * The field on [p, e), whose name must be followed by the colon at once (RFC 9112 5.1). Behind the
  * first four letters one or two words decide; where they overlap, each byte is compared.
@@ -155,8 +187,11 @@ static always_inline void field(struct st_http1_head *h, const uint8_t *p, const
 	size_t n = (size_t)(e - p);
 	uint32_t w;
 
-	if (unlikely(n < sizeof("host:") - 1))
+	if (unlikely(n < sizeof("host:") - 1)) {
+		if (n >= sizeof("b3:") - 1 && may_carry(h, p))
+			carried(h, p, e);
 		return;
+	}
 	w = st_load4(p) | 0x20202020u;
 	if (w == st_load4("cont")) {
 		if (n >= 15 && st_fold8(p + 7, "-length:") && st_fold4(p + 4, "ent-"))
@@ -179,6 +214,10 @@ static always_inline void field(struct st_http1_head *h, const uint8_t *p, const
 	} else if (w == st_load4("expe")) {
 		if (n >= 7 && st_fold4(p + 3, "ect:"))
 			expect(h, value(p + 7, e));
+	} else if (w == st_load4("trac") && n >= 12 && st_fold8(p + 4, "eparent:")) {
+		traceparent(h, p + 12, e);
+	} else if (may_carry(h, p)) {
+		carried(h, p, e);
 	}
 }
 

@@ -284,7 +284,7 @@ static always_inline int fields(struct scan *s, const struct st_http1_capture *c
 {
 	unsigned cnt = cap ? capture_cnt(cap) : 0;
 	uint32_t letters = cap && cap->letters ? cap->letters : first_letters(cap, cnt);
-	uint32_t wanted = letters | LETTERS;
+	uint32_t wanted = letters | LETTERS | (h->is_response ? 0 : CARRIED);
 	const uint8_t *p = s->p, *e, *end = NULL;
 
 	for (; !end; p = e + 1) {
@@ -330,6 +330,7 @@ static always_inline void clear(struct st_http1_head *h)
 	memset(&h->captured[4], 0, 4 * sizeof(h->captured[0]));
 	memset(&h->captured[8], 0, 4 * sizeof(h->captured[0]));
 	memset(&h->captured[12], 0, 4 * sizeof(h->captured[0]));
+	h->carrier.seen = h->carrier.twice = 0;
 }
 
 int st_http1_head__parse(struct st_bytes b, const struct st_http1_capture *cap,
@@ -339,6 +340,7 @@ int st_http1_head__parse(struct st_bytes b, const struct st_http1_capture *cap,
 	int ret;
 
 	clear(out);
+	out->carrier.base = (const char *)b.p;
 	ret = start_line(&s, out);
 	if (ret == START_RESPONSE)
 		s.p = next_lf(&s, &s.p) ? s.p + 1 : s.end;
