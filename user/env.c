@@ -215,6 +215,20 @@ static void apply_sampler(struct st_config *c)
 	c->sample_ratio = ratio;
 }
 
+/* Takes what stands before the next comma off the front of *list, without blanks around it. */
+static struct st_str next_word(const char **list)
+{
+	size_t len = strcspn(*list, ",");
+	struct st_str word = st_str(*list, len);
+
+	*list = (*list)[len] ? *list + len + 1 : NULL;
+	while (word.len && word.p[0] == ' ')
+		word = st_str(word.p + 1, word.len - 1);
+	while (word.len && word.p[word.len - 1] == ' ')
+		word.len--;
+	return word;
+}
+
 static const char *exporter_of(struct st_str name, const char *protocol)
 {
 	static const char *const map[][2] = {
@@ -250,16 +264,10 @@ static void apply_outputs(struct st_config *c)
 	const char *p = env("OTEL_TRACES_EXPORTER");
 
 	while (p) {
-		size_t len = strcspn(p, ",");
-		struct st_str name = st_str(p, len);
+		struct st_str name = next_word(&p);
 
-		while (name.len && name.p[0] == ' ')
-			name = st_str(name.p + 1, name.len - 1);
-		while (name.len && name.p[name.len - 1] == ' ')
-			name.len--;
 		if (name.len)
 			add_output(c, name);
-		p = p[len] ? p + len + 1 : NULL;
 	}
 	if (!c->output_cnt)
 		c->outputs[c->output_cnt++] = "tree";
