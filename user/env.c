@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/propagate.h"
 #include "export/endpoint.h"
 #include "lib/log.h"
 #include "lib/units.h"
@@ -273,6 +274,41 @@ static void apply_outputs(struct st_config *c)
 		c->outputs[c->output_cnt++] = "tree";
 }
 
+static void add_propagator(struct st_propagators *p, struct st_str name, bool *none)
+{
+	int which = st_propagate__named(name);
+
+	if (which < 0)
+		st_warn("OTEL_PROPAGATORS: unknown propagator %.*s; leaving it out", (int)name.len,
+			name.p);
+	else if (which == ST_PROPAGATOR_NONE)
+		*none = true;
+	else if (!st_propagators_has(p, (enum st_propagator)which))
+		p->v[p->cnt++] = (uint8_t)which;
+}
+
+/* Exactly the list, without what comes again; a list of unknown ones alone is as if unset. */
+static void apply_propagators(struct st_propagators *p)
+{
+	const char *v = env("OTEL_PROPAGATORS");
+	bool none = false;
+
+	memset(p, 0, sizeof(*p));
+	while (v) {
+		struct st_str name = next_word(&v);
+
+		if (name.len)
+			add_propagator(p, name, &none);
+	}
+	if (none && p->cnt)
+		st_warn("OTEL_PROPAGATORS: none beside others; using none");
+	if (none)
+		p->cnt = 0;
+	p->given = none || p->cnt;
+	if (!p->given)
+		st_propagate__defaults(p);
+}
+
 /* "In case of any error the entire environment variable value SHOULD be discarded." */
 static void apply_resource(struct st_config *c)
 {
@@ -321,6 +357,7 @@ int st_env__apply(struct st_config *c)
 		apply_outputs(c);
 	if (!c->sampler && c->sample_ratio == 0)
 		apply_sampler(c);
+	apply_propagators(&c->propagators);
 	apply_resource(c);
 	c->disabled = boolean("OTEL_SDK_DISABLED", env("OTEL_SDK_DISABLED"));
 	return 0;
