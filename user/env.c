@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/propagate.h"
 #include "export/endpoint.h"
 #include "lib/log.h"
 #include "lib/units.h"
@@ -215,6 +216,20 @@ static void apply_sampler(struct st_config *c)
 	c->sample_ratio = ratio;
 }
 
+/* Takes what stands before the next comma off the front of *list, without blanks around it. */
+static struct st_str next_word(const char **list)
+{
+	size_t len = strcspn(*list, ",");
+	struct st_str word = st_str(*list, len);
+
+	*list = (*list)[len] ? *list + len + 1 : NULL;
+	while (word.len && word.p[0] == ' ')
+		word = st_str(word.p + 1, word.len - 1);
+	while (word.len && word.p[word.len - 1] == ' ')
+		word.len--;
+	return word;
+}
+
 static const char *exporter_of(struct st_str name, const char *protocol)
 {
 	static const char *const map[][2] = {
@@ -250,19 +265,48 @@ static void apply_outputs(struct st_config *c)
 	const char *p = env("OTEL_TRACES_EXPORTER");
 
 	while (p) {
-		size_t len = strcspn(p, ",");
-		struct st_str name = st_str(p, len);
+		struct st_str name = next_word(&p);
 
-		while (name.len && name.p[0] == ' ')
-			name = st_str(name.p + 1, name.len - 1);
-		while (name.len && name.p[name.len - 1] == ' ')
-			name.len--;
 		if (name.len)
 			add_output(c, name);
-		p = p[len] ? p + len + 1 : NULL;
 	}
 	if (!c->output_cnt)
 		c->outputs[c->output_cnt++] = "tree";
+}
+
+static void add_propagator(struct st_propagators *p, struct st_str name, bool *none)
+{
+	int which = st_propagate__named(name);
+
+	if (which < 0)
+		st_warn("OTEL_PROPAGATORS: unknown propagator %.*s; leaving it out", (int)name.len,
+			name.p);
+	else if (which == ST_PROPAGATOR_NONE)
+		*none = true;
+	else if (!st_propagators_has(p, (enum st_propagator)which))
+		p->v[p->cnt++] = (uint8_t)which;
+}
+
+/* Exactly the list, without what comes again; a list of unknown ones alone is as if unset. */
+static void apply_propagators(struct st_propagators *p)
+{
+	const char *v = env("OTEL_PROPAGATORS");
+	bool none = false;
+
+	memset(p, 0, sizeof(*p));
+	while (v) {
+		struct st_str name = next_word(&v);
+
+		if (name.len)
+			add_propagator(p, name, &none);
+	}
+	if (none && p->cnt)
+		st_warn("OTEL_PROPAGATORS: none beside others; using none");
+	if (none)
+		p->cnt = 0;
+	p->given = none || p->cnt;
+	if (!p->given)
+		st_propagate__defaults(p);
 }
 
 /* "In case of any error the entire environment variable value SHOULD be discarded." */
@@ -313,6 +357,7 @@ int st_env__apply(struct st_config *c)
 		apply_outputs(c);
 	if (!c->sampler && c->sample_ratio == 0)
 		apply_sampler(c);
+	apply_propagators(&c->propagators);
 	apply_resource(c);
 	c->disabled = boolean("OTEL_SDK_DISABLED", env("OTEL_SDK_DISABLED"));
 	return 0;

@@ -14,8 +14,8 @@
 /*
  * Lays OTEL_* and NO_COLOR under what *c already holds: outputs and a sampler that the command
  * line chose stay (c->output_cnt not 0; c->sampler or c->sample_ratio not 0), as do quiet and
- * verbose; all of c->exp is set. Without any output c gets "tree". st_cli__parse calls it; who calls it
- * alone hands in a zeroed *c.
+ * verbose; all of c->exp and c->propagators is set. Without any output c gets "tree".
+ * st_cli__parse calls it; who calls it alone hands in a zeroed *c.
  *
  * A malformed value is named in one warning and its default used; an empty one is as if unset.
  * Strings point into the environment, which must not change afterwards. Returns 0.

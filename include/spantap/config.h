@@ -4,6 +4,7 @@
 #define SPANTAP_CONFIG_H
 
 #include "spantap/exporter.h"
+#include "spantap/propagators.h"
 
 #define ST_CFG_LIST_MAX 64
 
@@ -61,6 +62,7 @@ struct st_config {
 	bool json;		    /* check, list: --json */
 	bool quiet;
 	bool verbose;
+	struct st_propagators propagators; /* OTEL_PROPAGATORS */
 	/* sizes, for tests of losses too */
 	uint32_t ring_sz;   /* bytes of each CPU's ring, power of two; 0: default */
 	uint32_t max_conns; /* slots; 0: default */

@@ -113,6 +113,42 @@ static void captures_are_the_first(const struct st_http1_head *h, const uint8_t 
 	}
 }
 
+/* Each carried value is that of a field of its name, and nothing else is carried. */
+static void carried_are_there(const struct st_http1_head *h, const uint8_t *p, size_t len)
+{
+	static const struct st_str names[ST_CARRIER_CNT] = {
+		[ST_CARRIER_TRACESTATE] = ST_STR("tracestate"),
+		[ST_CARRIER_BAGGAGE] = ST_STR("baggage"),
+		[ST_CARRIER_TRACEPARENT] = ST_STR("traceparent"),
+		[ST_CARRIER_B3] = ST_STR("b3"),
+		[ST_CARRIER_B3_TRACE_ID] = ST_STR("x-b3-traceid"),
+		[ST_CARRIER_B3_SPAN_ID] = ST_STR("x-b3-spanid"),
+		[ST_CARRIER_B3_PARENT_SPAN_ID] = ST_STR("x-b3-parentspanid"),
+		[ST_CARRIER_B3_SAMPLED] = ST_STR("x-b3-sampled"),
+		[ST_CARRIER_B3_FLAGS] = ST_STR("x-b3-flags"),
+		[ST_CARRIER_UBER_TRACE_ID] = ST_STR("uber-trace-id"),
+		[ST_CARRIER_AMZN_TRACE_ID] = ST_STR("x-amzn-trace-id"),
+		[ST_CARRIER_REQUEST_ID] = ST_STR("x-request-id"),
+		[ST_CARRIER_CORRELATION_ID] = ST_STR("x-correlation-id"),
+	};
+	const struct st_carrier *c = &h->carrier;
+	unsigned i, k;
+
+	MUST(!h->is_response || !c->seen);
+	MUST(!(c->twice & ~c->seen) && !(c->seen >> ST_CARRIER_CNT));
+	for (i = 0; i < ST_CARRIER_CNT && !h->is_response; i++) {
+		const uint8_t *line = slow_field(p, len, names[i]);
+		struct st_str v = st_carrier_get(c, i);
+
+		MUST(!line == !v.p && inside(v, p, len));
+		MUST(!line || (const uint8_t *)v.p > line + names[i].len);
+	}
+	for (i = 0; i < ST_CARRIER_LISTS; i++)
+		for (k = 1; k < ST_CARRIER_LIST_MAX && k < st_carrier_list_cnt(c, i); k++)
+			MUST(inside(st_carrier_list(c, i, k), p, len) &&
+			     st_carrier_list(c, i, k).p > st_carrier_list(c, i, k - 1).p);
+}
+
 /* A prefix of a head is undecided; a refusal stays one; detection agrees with both. */
 static void prefixes_agree(const uint8_t *p, size_t len, int ret)
 {
@@ -150,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		slices_are_inside(&h, exact, (size_t)ret);
 		fields_make_sense(&h);
 		captures_are_the_first(&h, exact, (size_t)ret);
+		carried_are_there(&h, exact, (size_t)ret);
 		MUST(st_http1_head__detect(st_bytes(exact, size)) == (h.is_response ? 2 : 1));
 	}
 	prefixes_agree(exact, size, ret);

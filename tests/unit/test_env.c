@@ -95,6 +95,8 @@ static void defaults(void **state)
 	assert_null(c.service_name);
 	assert_null(c.resource_attrs);
 	assert_false(c.disabled);
+	assert_true(st_propagators_has(&c.propagators, ST_PROPAGATOR_TRACECONTEXT));
+	assert_false(c.propagators.given);
 }
 
 #define F64(field) offsetof(struct st_export_config, field), 8
@@ -355,6 +357,39 @@ static void outputs(void **state)
 	assert_string_equal(c.outputs[0], "json");
 }
 
+static void want_propagators(const char *value, const char *want, int warnings)
+{
+	const struct st_propagators *p = &c.propagators;
+	char got[64] = "";
+
+	with("OTEL_PROPAGATORS", value);
+	for (int i = 0; i < p->cnt; i++)
+		sprintf(got + strlen(got), "%s%u", i ? " " : "", p->v[i]);
+	if (strcmp(got, want) || lines() != warnings)
+		fail_msg("OTEL_PROPAGATORS=%s: %s; said %s", value, got, said);
+}
+
+/* Numbers are those of enum st_propagator. */
+static void propagators(void **state)
+{
+	(void)state;
+	want_propagators("", "6 5 3 1 2", 0);
+	assert_false(c.propagators.given);
+	want_propagators("tracecontext,baggage", "1 2", 0);
+	assert_true(c.propagators.given);
+	want_propagators("b3, B3Multi ,jaeger,xray,tracecontext,baggage,", "3 4 5 6 1 2", 0);
+	want_propagators("b3,tracecontext,b3,,b3", "3 1", 0);
+	want_propagators("b3,ottrace", "3", 1);
+	assert_non_null(strstr(said, "OTEL_PROPAGATORS: unknown propagator ottrace"));
+	want_propagators("none", "", 0);
+	assert_true(c.propagators.given);
+	want_propagators("b3,none", "", 1);
+	assert_true(c.propagators.given);
+	want_propagators("w3c,b4", "6 5 3 1 2", 2);
+	assert_false(c.propagators.given);
+	want_propagators("tracecontext baggage", "6 5 3 1 2", 1);
+}
+
 static void resource(void **state)
 {
 	(void)state;
@@ -428,6 +463,7 @@ int main(void)
 		cmocka_unit_test(booleans),
 		cmocka_unit_test(samplers),
 		cmocka_unit_test(outputs),
+		cmocka_unit_test(propagators),
 		cmocka_unit_test(resource),
 		cmocka_unit_test(colour),
 		cmocka_unit_test(log_levels),

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "protocols/http1_head.h"
+#include "protocols/http1_kept.h"
 #include "vectors.h"
 
 #define VECTORS "tests/vectors/http1/heads.txt"
@@ -75,6 +75,19 @@ static void want_capture(struct want *w, char *arg)
 	w->h.captured[i] = text(w, value ? value : "");
 }
 
+static void want_carried(struct want *w, char *arg)
+{
+	char *value = strchr(arg, ' ');
+	int field;
+
+	if (value)
+		*value++ = 0;
+	field = st_carrier_find(arg, strlen(arg));
+	assert_in_range(field, 0, ST_CARRIER_CNT - 1);
+	assert_true(st_carrier_add(&w->h.carrier, (enum st_carrier_field)field,
+				   text(w, value ? value : "")));
+}
+
 static void want_one(struct want *w, char *line)
 {
 	char *arg = strchr(line, ' '), *target;
@@ -106,6 +119,8 @@ static void want_one(struct want *w, char *line)
 		w->h.flags = (uint16_t)flag_bits(arg);
 	} else if (!strcmp(line, "captured")) {
 		want_capture(w, arg);
+	} else if (!strcmp(line, "carried")) {
+		want_carried(w, arg);
 	} else if (!strcmp(line, "rest")) {
 		w->rest = strtoul(arg, NULL, 10);
 	} else if (!strcmp(line, "more")) {
@@ -123,6 +138,7 @@ static void want_of(struct vec *v, struct want *w)
 
 	memset(w, 0, sizeof(*w));
 	w->h.version = 11;
+	w->h.carrier.base = (char *)w->text;
 	for (i = 0; i < v->want_cnt; i++)
 		want_one(w, v->want[i]);
 	assert_true(v->want_cnt > 0);
@@ -138,6 +154,22 @@ static bool same(struct st_str got, struct st_str want)
 		if (!(ok))                                                                         \
 			fail_msg("%s:%u: %s: %s", VECTORS, v.line, v.name, #ok);                   \
 	} while (0)
+
+static void check_carrier(const struct vec v, const struct st_carrier *got,
+			  const struct st_carrier *want)
+{
+	unsigned i, k;
+
+	CHECK(got->seen == want->seen);
+	CHECK(got->twice == want->twice);
+	for (i = 0; i < ST_CARRIER_CNT; i++)
+		CHECK(same(st_carrier_get(got, i), st_carrier_get(want, i)));
+	for (i = 0; i < ST_CARRIER_LISTS; i++) {
+		CHECK(st_carrier_list_cnt(got, i) == st_carrier_list_cnt(want, i));
+		for (k = 0; k < st_carrier_list_cnt(want, i) && k < ST_CARRIER_LIST_MAX; k++)
+			CHECK(same(st_carrier_list(got, i, k), st_carrier_list(want, i, k)));
+	}
+}
 
 static void check_head(const struct vec v, const struct st_http1_head *got,
 		       const struct st_http1_head *want)
@@ -156,6 +188,7 @@ static void check_head(const struct vec v, const struct st_http1_head *got,
 	CHECK(same(got->upgrade, want->upgrade));
 	for (i = 0; i < ST_HTTP1_CAPTURE_MAX; i++)
 		CHECK(same(got->captured[i], want->captured[i]));
+	check_carrier(v, &got->carrier, &want->carrier);
 }
 
 /* Parses a copy that ends at unreadable memory. */
@@ -196,7 +229,7 @@ static void vectors_hold(void **state)
 		check_head(v, &h, &w.h);
 		heads++;
 	}
-	assert_true(heads >= 80);
+	assert_true(heads >= 87);
 }
 
 /* A head is undecided up to its last byte; a refusal comes where the vector says and stays. */
@@ -383,6 +416,50 @@ static void the_longest_head(void **state)
 	assert_int_equal(st_http1_head__parse(st_bytes(p, max + 8), &cap, &h), -E2BIG);
 }
 
+/* A value that takes nearly all of it, and one at its very end. */
+static void the_longest_head_carries(void **state)
+{
+	const size_t max = ST_HTTP1_HEAD_MAX;
+	uint8_t *p = vec_guarded(max);
+	struct st_http1_head h;
+
+	(void)state;
+	memset(p, 'a', max);
+	memcpy(p, "GET / HTTP/1.1\r\nb3:", 19);
+	memcpy(p + max - 16, "\r\nBaggage: x\r\n\r\n", 16);
+	assert_int_equal(st_http1_head__parse(st_bytes(p, max), NULL, &h), max);
+	assert_true(same(st_carrier_get(&h.carrier, ST_CARRIER_B3),
+			 st_str((char *)p + 19, max - 16 - 19)));
+	assert_true(same(st_carrier_get(&h.carrier, ST_CARRIER_BAGGAGE), ST_STR("x")));
+}
+
+/* What is kept of a head does not point into the bytes that it was parsed from. */
+static void a_kept_head_stands_alone(void **state)
+{
+	static const char in[] = "\r\nGET / HTTP/1.1\r\nb3: 0\r\nbaggage: a=1\r\nHost: a\r\n"
+				 "X-Request-Id: 7\r\nbaggage: b=2\r\n\r\n";
+	const uint32_t len = sizeof(in) - 1;
+	struct st_http1_kept *k;
+	struct st_http1_head h;
+	uint8_t buf[sizeof(in)];
+
+	(void)state;
+	memcpy(buf, in, len);
+	assert_int_equal(st_http1_head__parse(st_bytes(buf, len), NULL, &h), len);
+	k = st_http1_kept__new(buf, len, &h);
+	assert_non_null(k);
+	memset(buf, 0, sizeof(buf));
+	memset(&h, 0, sizeof(h));
+	assert_true(st_str_eq(k->head.host, ST_STR("a")));
+	assert_true(st_str_eq(st_carrier_get(&k->head.carrier, ST_CARRIER_B3), ST_STR("0")));
+	assert_true(
+		st_str_eq(st_carrier_get(&k->head.carrier, ST_CARRIER_REQUEST_ID), ST_STR("7")));
+	assert_int_equal(st_carrier_list_cnt(&k->head.carrier, ST_CARRIER_BAGGAGE), 2);
+	assert_true(
+		st_str_eq(st_carrier_list(&k->head.carrier, ST_CARRIER_BAGGAGE, 1), ST_STR("b=2")));
+	st_http1_kept__unref(k);
+}
+
 static void the_longest_target(void **state)
 {
 	const size_t max = ST_HTTP1_HEAD_MAX;
@@ -413,6 +490,8 @@ int main(void)
 		cmocka_unit_test(built_in_fields_can_be_captured),
 		cmocka_unit_test(names_of_every_length),
 		cmocka_unit_test(the_longest_head),
+		cmocka_unit_test(the_longest_head_carries),
+		cmocka_unit_test(a_kept_head_stands_alone),
 		cmocka_unit_test(the_longest_target),
 	};
 

@@ -4,6 +4,7 @@
 #define ST_PROTOCOLS_HTTP1_HEAD_H
 
 #include "spantap/bytes.h"
+#include "spantap/carrier.h"
 
 #define ST_HTTP1_HEAD_MAX    65536u
 #define ST_HTTP1_CAPTURE_MAX 16
@@ -42,6 +43,7 @@ struct st_http1_head {
 	struct st_str user_agent;
 	struct st_str upgrade;
 	struct st_str captured[ST_HTTP1_CAPTURE_MAX]; /* first value of each wanted name */
+	struct st_carrier carrier;		      /* request; based on the first byte parsed */
 };
 
 /*

@@ -87,6 +87,7 @@ struct st_http1_kept *st_http1_kept__new(const uint8_t *p, uint32_t len,
 	move(&k->head.upgrade, p, k->bytes);
 	for (uint32_t i = 0; i < ST_HTTP1_CAPTURE_MAX; i++)
 		move(&k->head.captured[i], p, k->bytes);
+	k->head.carrier.base = k->bytes;
 	return k;
 }
 

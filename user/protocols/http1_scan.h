@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The inner loops of http1_head.c, which alone includes this: where lines end, whether control
- * characters are among bytes, whether words are equal. Nothing here reads outside [lo, end).
+ * The inner loops of http1_head.c and http1_field.h: where lines end, whether control characters are
+ * among bytes. Nothing here reads outside [lo, end).
  */
 #ifndef ST_PROTOCOLS_HTTP1_SCAN_H
 #define ST_PROTOCOLS_HTTP1_SCAN_H
 
 #include "spantap/bytes.h"
+#include "lib/fold.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -150,60 +151,6 @@ static always_inline bool has_ctl(const struct scan *s, const uint8_t *p, const 
 			m |= ctl_mask(q);
 	}
 	return unlikely(m) && has_ctl_slow(p, e);
-}
-
-static always_inline uint64_t load8(const void *p)
-{
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
-}
-
-static always_inline uint32_t load4(const void *p)
-{
-	uint32_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
-}
-
-/*
- * Equal without regard to case, where want is in lower case. The bit 0x20 is ignored where want has
- * 0x40, which are the letters and ^_`|~: that those equal five other bytes harms no name in use.
- */
-static always_inline bool eq8(const void *p, const void *want)
-{
-	uint64_t w = load8(want), fold = (w & 0x4040404040404040ull) >> 1;
-
-	return (load8(p) | fold) == (w | fold);
-}
-
-static always_inline bool eq4(const void *p, const void *want)
-{
-	uint32_t w = load4(want), fold = (w & 0x40404040u) >> 1;
-
-	return (load4(p) | fold) == (w | fold);
-}
-
-static always_inline bool eq_fold(const uint8_t *p, const char *want, size_t n)
-{
-	size_t i;
-
-	if (n >= 8) {
-		if (n > 8 && !eq8(p, want))
-			return false;
-		for (i = 8; i + 8 < n; i += 8)
-			if (!eq8(p + i, want + i))
-				return false;
-		return eq8(p + n - 8, want + n - 8);
-	}
-	if (n >= 4)
-		return eq4(p, want) && eq4(p + n - 4, want + n - 4);
-	for (i = 0; i < n; i++)
-		if ((p[i] | (want[i] & 0x40) >> 1) != (want[i] | (want[i] & 0x40) >> 1))
-			return false;
-	return true;
 }
 
 #endif
