@@ -36,6 +36,7 @@ struct st_str st_evidence__name(uint8_t evidence);
 struct st_trace {
 	uint32_t refs;
 	uint32_t flags;	      /* W3C trace-flags */
+	bool fixed; /* the id is known outside: on the wire, or by a span that went */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch: one clock for all of its spans */
 	uint8_t id[16];
 	struct st_str state;   /* W3C tracestate; owned */
@@ -68,6 +69,9 @@ struct st_lineage {
 	uint64_t held_ns; /* since when it has to wait for evidence */
 	uint64_t read_ns; /* when its head was whole */
 	/* each rung's own */
+	uint8_t context[24]; /* header: trace and span id that its head has */
+	bool has_context;
+	bool denied; /* header: it says that its trace is not to be kept, and no ids */
 	uint64_t task;	   /* task: which read it, or makes it */
 	uint8_t task_kind; /* enum st_task_kind */
 	bool in_task;	   /* task: it is in its reader's hands */

@@ -9,6 +9,7 @@
 #define SPANTAP_PROTOCOL_H
 
 #include "spantap/abi.h"
+#include "spantap/carrier.h"
 #include "spantap/lineage.h"
 #include "spantap/span.h"
 
@@ -129,6 +130,8 @@ struct st_proto_ops {
 	void (*learn)(struct st_xchg *x, const struct st_span *s, struct st_str fallback);
 	/* What is asked for (a target, a statement), to compare requests by. May be NULL. */
 	struct st_str (*subject)(const struct st_xchg *x);
+	/* The header fields that tell of its trace, as long as the exchange lives. May be NULL. */
+	const struct st_carrier *(*carrier)(const struct st_xchg *x);
 	/* An exchange is about to be freed: gives back what priv holds. May be NULL. */
 	void (*release)(struct st_xchg *x);
 	/* The connection is about to be freed: gives back what state holds. May be NULL. */

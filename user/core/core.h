@@ -6,6 +6,7 @@
 #ifndef ST_CORE_CORE_H
 #define ST_CORE_CORE_H
 
+#include "spantap/propagators.h"
 #include "spantap/protocol.h"
 
 struct st_core;
@@ -44,6 +45,7 @@ struct st_core_config {
 	uint32_t max_names;   /* span names a service; 0: 1,000 */
 	uint64_t id_key[2];   /* random, fixed for a recording: span and trace ids derive from it */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
+	struct st_propagators propagators; /* whose headers are read; none: no header is */
 	bool no_quick;	      /* st_proto_ops.quick is left out: what tests compare it with */
 };
 
@@ -65,6 +67,7 @@ struct st_core_stats {
 	uint64_t name_overflow;	  /* spans renamed because a service had too many names */
 	uint64_t connect_failures;
 	uint64_t accept_overflows;
+	uint64_t bad_contexts; /* requests with malformed headers of propagation */
 };
 
 /* NULL when memory runs out. cfg is copied. */

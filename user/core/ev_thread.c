@@ -43,7 +43,8 @@ static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
 {
-	if (!up || !up->lin.alone || call->lin.guess || call->lin.placed)
+	if (!up || !up->lin.alone || call->lin.guess ||
+	    (call->lin.placed && call->lin.evidence != ST_EV_HEADER))
 		return;
 	call->lin.guess = up;
 	call->lin.guess_next = up->lin.guessed;

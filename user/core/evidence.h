@@ -26,7 +26,8 @@ struct st_evidence_ops {
 /* All of them, best first, ended by NULL. */
 extern const struct st_evidence_ops *const st_evidence_rungs[];
 
-extern const struct st_evidence_ops st_ev_seq, st_ev_task, st_ev_thread, st_ev_group;
+extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
+	st_ev_thread, st_ev_group;
 
 /* The call seems to be made for that request; the thread that read it tells when it answers. */
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up);

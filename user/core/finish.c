@@ -102,6 +102,7 @@ static void set_lineage(struct st_core *c, struct st_span *s, const struct st_xc
 		st_ids__trace(c, x->conn_id, x->turn, x->nth, s->trace_id);
 		return;
 	}
+	l->trace->fixed = true;
 	memcpy(s->trace_id, l->trace->id, sizeof(s->trace_id));
 	s->trace_state = l->trace->state;
 	s->start_ns = x->start_ns + (uint64_t)l->trace->epoch_off_ns;

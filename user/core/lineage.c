@@ -4,6 +4,7 @@
 #include "core/conn.h"
 #include "core/evidence.h"
 #include "core/proc.h"
+#include "core/propagate.h"
 
 /* ---- those that have ended and wait ---- */
 
@@ -108,9 +109,44 @@ static void placed(struct st_core *c, struct st_xchg *x, enum st_evidence eviden
 		st_xlist__del(&p->pending, x);
 }
 
+/*
+ * The process's own instrumentation began a trace of its own for a request that came without one,
+ * and told it to others in a call's header: that id is known outside. What stands above takes it,
+ * as long as nothing of it has gone.
+ */
+static void adopt(struct st_xchg *up, const struct st_xchg *call)
+{
+	struct st_trace *to = up->lin.trace;
+	const struct st_trace *from = call->lin.trace;
+
+	if (call->lin.evidence != ST_EV_HEADER || !to || !from || to->fixed || !from->fixed)
+		return;
+	memcpy(to->id, from->id, sizeof(to->id));
+	to->flags = from->flags;
+	to->fixed = true;
+}
+
+void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_trace *t,
+			      const uint8_t parent_id[8], enum st_evidence evidence)
+{
+	if (x->lin.placed || !t) {
+		st_trace__unref(c, t);
+		return;
+	}
+	placed(c, x, evidence);
+	x->lin.trace = t;
+	memcpy(x->lin.parent_id, parent_id, sizeof(x->lin.parent_id));
+	x->lin.has_parent = true;
+	x->lin.remote = x->role == ST_ROLE_SERVER;
+	x->lin.settled = true;
+	spread(c, x);
+}
+
 void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		       enum st_evidence evidence)
 {
+	if (x->lin.placed && x->role == ST_ROLE_CLIENT)
+		adopt(up, x);
 	/* Who opened later is nobody's parent; this also keeps the tree one. */
 	if (x->lin.placed || up->lin.no >= x->lin.no)
 		return;
@@ -133,7 +169,7 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x)
 	x->lin.trace = st_trace__new(c);
 	if (x->lin.trace) {
 		st_ids__trace(c, x->conn_id, x->turn, x->nth, x->lin.trace->id);
-		x->lin.trace->flags = ST_TRACE_SAMPLED;
+		x->lin.trace->flags = x->lin.denied ? 0 : ST_TRACE_SAMPLED;
 	}
 	x->lin.settled = true;
 	spread(c, x);

@@ -16,7 +16,6 @@ struct st_core;
 /* So many wait at most; beyond that the oldest one becomes a root. */
 #define ST_LINEAGE_HELD_MAX 16384u
 
-#define ST_TRACE_SAMPLED    1u /* W3C trace-flags */
 
 /* Exchanges that have ended, in the order in which they came here. */
 struct st_waiting {
@@ -43,6 +42,9 @@ void st_lineage__tell(struct st_core *c, const struct st_rec *rec);
 /* Placing; once for an exchange. up opened before x. */
 void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		       enum st_evidence evidence);
+/* The parent is a span of somebody else's. t: with the trace's id; its reference is taken; or NULL. */
+void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_trace *t,
+			      const uint8_t parent_id[8], enum st_evidence evidence);
 void st_lineage__root(struct st_core *c, struct st_xchg *x);
 
 /* Time has come to now_ns: those that waited long enough become roots. Returns whether any did. */

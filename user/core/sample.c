@@ -37,7 +37,8 @@ bool st_sampler__keeps(const struct st_sampler *s, const struct st_span *span)
 
 	if (!s->threshold && !s->by_parent)
 		return true;
-	if (s->by_parent && span->has_parent)
+	/* A root of ours is sampled, unless its request said that it must not be. */
+	if (s->by_parent && (span->has_parent || !(span->flags & FLAG_SAMPLED)))
 		return span->flags & FLAG_SAMPLED;
 	if (!s->threshold)
 		return true;

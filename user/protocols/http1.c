@@ -430,6 +430,13 @@ static struct st_str subject(const struct st_xchg *x)
 	return req ? req->head.target : (struct st_str){0};
 }
 
+static const struct st_carrier *carrier(const struct st_xchg *x)
+{
+	const struct st_http1_kept *req = ((const struct st_http1_xchg *)x->priv)->req;
+
+	return req ? &req->head.carrier : NULL;
+}
+
 static void release(struct st_xchg *x)
 {
 	st_http1_kept__unref(st_http1_of(x)->req);
@@ -463,6 +470,7 @@ const struct st_proto_ops st_proto_http1 = {
 	.recall = st_http1__recall,
 	.learn = st_http1__learn,
 	.subject = subject,
+	.carrier = carrier,
 	.release = release,
 	.drop = drop,
 };

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What a request's header fields say of its trace (core/propagate.h).
+ *
+ * Why it cannot be wrong: for a request that comes in, the header is the caller's own word, and
+ * W3C Trace Context says that it is to be believed; where the caller's span is seen as well (seq),
+ * that one stands between. A call whose header is the very one that a request in hand came with
+ * was passed on for it; if several requests came with it (a client that repeats or forges them), it
+ * tells nothing. Any other header was written by the process itself, whose own span it names.
+ */
+#include "core/conn.h"
+#include "core/evidence.h"
+#include "core/propagate.h"
+
+#include <stdlib.h>
+
+/* Requests in hand that are compared. */
+#define COMPARE_MAX 1024
+
+static bool same_context(const struct st_lineage *a, const struct st_lineage *b)
+{
+	return a->has_context && b->has_context &&
+	       !memcmp(a->context, b->context, sizeof(a->context));
+}
+
+/* The one request in hand that came with the call's header. Returns how many did, 2 at most. */
+static int passed_on(const struct st_xchg *call, struct st_xchg **up)
+{
+	struct st_xchg *x = call->lin.proc->inbound.first;
+	int cnt = 0;
+
+	for (int i = 0; x && i < COMPARE_MAX && cnt < 2; i++, x = x->lin.at.next)
+		if (same_context(&x->lin, &call->lin)) {
+			*up = x;
+			cnt++;
+		}
+	return x && cnt < 2 ? 2 : cnt;
+}
+
+static struct st_trace *trace_of(struct st_core *c, const struct st_remote *r)
+{
+	struct st_trace *t = st_trace__new(c);
+	char *state = t && r->trace_state.len ? malloc(r->trace_state.len) : NULL;
+
+	if (!t)
+		return NULL;
+	memcpy(t->id, r->trace_id, sizeof(t->id));
+	/* A decision that is left to us is to keep it. */
+	t->flags = r->flags | (r->sampled_known ? 0 : ST_TRACE_SAMPLED);
+	t->fixed = true;
+	if (state) {
+		memcpy(state, r->trace_state.p, r->trace_state.len);
+		t->state = st_str(state, r->trace_state.len);
+	}
+	return t;
+}
+
+static void place(struct st_core *c, struct st_xchg *x, const struct st_remote *r)
+{
+	struct st_xchg *up = NULL;
+	int cnt;
+
+	memcpy(x->lin.context, r->trace_id, 16);
+	memcpy(x->lin.context + 16, r->span_id, 8);
+	x->lin.has_context = true;
+	if (x->role == ST_ROLE_CLIENT) {
+		cnt = passed_on(x, &up);
+		if (cnt == 1)
+			st_lineage__below(c, x, up, ST_EV_HEADER);
+		if (cnt)
+			return;
+	}
+	if (!x->lin.placed)
+		st_lineage__below_remote(c, x, trace_of(c, r), r->span_id, ST_EV_HEADER);
+}
+
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	const struct st_carrier *car = x->ops->carrier ? x->ops->carrier(x) : NULL;
+	struct st_remote r;
+	int rc;
+
+	(void)ch;
+	if (!car || !car->seen || !c->cfg.propagators.cnt)
+		return;
+	rc = st_propagate__extract(&c->cfg.propagators, car, &r);
+	c->stats.bad_contexts += r.malformed != 0;
+	if (rc > 0)
+		place(c, x, &r);
+	else if (r.sampled_known && !(r.flags & ST_TRACE_SAMPLED))
+		x->lin.denied = true;
+}
+
+const struct st_evidence_ops st_ev_header = {
+	.opened = opened,
+};
