@@ -250,87 +250,101 @@ int go_calls(struct pt_regs *ctx)
 
 /* ---- Node.js ---- */
 
-/* Async ids are doubles; as keys they must not look like addresses. */
-#define ST_ASYNC_ID (1ULL << 63)
+/*
+ * Objects that callbacks come to have an async id, a double that counts up and is never used again
+ * in a process. Its bits are the key; as a key it must not look like an address.
+ */
+#define ST_ASYNC_ID	 (1ULL << 63)
+#define ST_ASYNC_ID_OFF	 0x28 /* of AsyncWrap::async_id_; rt_node.c looks whether it lies there */
+#define ST_ASYNC_ID_LEAST 0x3ffULL /* exponent of 1.0 */
+#define ST_ASYNC_ID_MOST  0x433ULL /* ... of 2^52 */
 
-static __always_inline void st_thing_set(__u64 addr, __u64 task)
+/* The key of the id that lies there; 0: there is none. */
+static __always_inline __u64 st_async_key(__u64 addr)
 {
-	struct st_thing thing = st_thing_of(addr);
+	__u64 bits = st_user_u64(addr);
 
-	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
+	if (bits >> 52 < ST_ASYNC_ID_LEAST || bits >> 52 > ST_ASYNC_ID_MOST)
+		return 0;
+	return bits | ST_ASYNC_ID;
 }
 
-/* node::AsyncWrap::AsyncReset(this, ...) */
+/* node::AsyncWrap::AsyncReset(this, ...): an object gets a new id. */
 SEC("?uprobe")
 int node_made(struct pt_regs *ctx)
 {
-	st_thing_born(PT_REGS_PARM1(ctx), ST_TASK_ANY);
+	__u64 wrap = PT_REGS_PARM1(ctx);
+	struct st_worker *w;
+
+	barrier_var(wrap); /* the context is read at fixed offsets only */
+	w = st_worker_here(true);
+	if (w)
+		w->making = wrap;
+	return 0;
+}
+
+/* node::AsyncWrap::EmitAsyncInit(...), by which it ends: now it has it. */
+SEC("?uprobe")
+int node_numbered(struct pt_regs *ctx)
+{
+	struct st_worker *w = st_worker_here(false);
+	__u64 key;
+
+	if (!w || !w->making)
+		return 0;
+	key = st_async_key(w->making + ST_ASYNC_ID_OFF);
+	w->making = 0;
+	if (key)
+		st_thing_born(key, ST_TASK_ANY);
 	return 0;
 }
 
 /*
- * node::InternalCallbackScope::InternalCallbackScope(this, AsyncWrap *, int): a scope is entered for
- * an object that was made in another one. The first one behind a request that was read is its
- * parser's: that one works for the request until it reads the next.
+ * A scope is entered for an object that was made in another one. The first one behind what was read
+ * is its reader's: that one works for it until it reads again.
  */
+static __always_inline int st_node_enter(struct st_worker *w, __u64 key)
+{
+	struct st_thing thing = st_thing_of(key);
+	__u64 *known;
+
+	w->depth = 1;
+	if (w->fresh && key) {
+		w->scope[0] = w->fresh;
+		bpf_map_update_elem(&things, &thing, &w->fresh, BPF_ANY);
+	} else {
+		known = key ? bpf_map_lookup_elem(&things, &thing) : NULL;
+		w->scope[0] = known ? *known : 0;
+	}
+	w->fresh = 0;
+	return 0;
+}
+
+/* node::InternalCallbackScope::InternalCallbackScope(this, AsyncWrap *, int) */
 SEC("?uprobe")
 int node_enter(struct pt_regs *ctx)
 {
 	__u64 wrap = PT_REGS_PARM2(ctx);
 	struct st_worker *w;
 
-	barrier_var(wrap); /* the context is read at fixed offsets only */
+	barrier_var(wrap);
 	w = st_worker_here(true);
-	if (!w)
-		return 0;
-	w->depth = 1;
-	if (w->fresh) {
-		w->scope[0] = w->fresh;
-		w->fresh = 0;
-		st_thing_set(wrap, w->scope[0]);
-	} else {
-		w->scope[0] = st_thing_task(wrap);
-	}
-	w->entering = 1;
-	return 0;
+	return w ? st_node_enter(w, st_async_key(wrap + ST_ASYNC_ID_OFF)) : 0;
 }
 
 /*
  * node::InternalCallbackScope::InternalCallbackScope(this, Environment *, Local<Object>,
- * const async_context &, int), which the other one calls as well: the object by its async id.
+ * const async_context &, int); async_context begins with the id, 0 for what nobody asked for.
  */
 SEC("?uprobe")
 int node_enter_id(struct pt_regs *ctx)
 {
-	__u64 at = PT_REGS_PARM4(ctx), raw, id, *known;
-	struct st_thing thing;
+	__u64 at = PT_REGS_PARM4(ctx);
 	struct st_worker *w;
 
 	barrier_var(at);
 	w = st_worker_here(true);
-	raw = st_user_u64(at);
-	id = raw | ST_ASYNC_ID;
-	thing = st_thing_of(id);
-	if (!w)
-		return 0;
-	w->depth = 1;
-	/* 0: the platform's own tasks, which may be anybody's. */
-	if (!raw && !w->entering) {
-		w->scope[0] = 0;
-		w->fresh = 0;
-		return 0;
-	}
-	if (w->entering || w->fresh) {
-		if (!w->entering)
-			w->scope[0] = w->fresh;
-		st_thing_set(id, w->scope[0]);
-	} else {
-		known = bpf_map_lookup_elem(&things, &thing);
-		w->scope[0] = known ? *known : 0;
-	}
-	w->entering = 0;
-	w->fresh = 0;
-	return 0;
+	return w ? st_node_enter(w, st_async_key(at)) : 0;
 }
 
 /* The loop goes on to something else: timers, immediates, waiting. */
@@ -342,7 +356,6 @@ int node_loop(struct pt_regs *ctx)
 	if (w) {
 		w->depth = 0;
 		w->fresh = 0;
-		w->entering = 0;
 	}
 	return 0;
 }

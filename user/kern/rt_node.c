@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kern/code.h"
 #include "kern/elfsym.h"
-#include "kern/retsites.h"
 #include "kern/runtime.h"
 
 static int may_be_node(const char *file, int is_exe)
@@ -29,12 +29,32 @@ static int entry(struct st_elf *e, struct st_rt_plan *p, const char *prog, const
 	return st_rt__site(p, prog, s.off);
 }
 
+/* AsyncReset writes it and the trigger's id behind it; the same from Node.js 12 to 24. */
+#define ASYNC_ID_OFF 0x28
+
+static bool keeps_id_there(struct st_elf *e, uint64_t async_reset)
+{
+	struct st_code c;
+	char why[96];
+	int found = 0;
+
+	if (!st_code__read(e, async_reset, &c, why, sizeof(why)))
+		for (size_t i = 0; i < c.cnt; i++)
+			found |= c.v[i].disp == ASYNC_ID_OFF ? 1
+				 : c.v[i].disp == ASYNC_ID_OFF + 8 ? 2
+								   : 0;
+	st_code__free(&c);
+	return found == 3;
+}
+
 static int find_node(struct st_elf *e, struct st_rt_plan *p)
 {
 	static const struct {
 		const char *prog, *symbol;
 	} sites[] = {
 		{"node_made", "_ZN4node9AsyncWrap10AsyncResetEN2v85LocalINS1_6ObjectEEEdb"},
+		{"node_numbered", "_ZN4node9AsyncWrap13EmitAsyncInitEPNS_11EnvironmentEN2v85Local"
+				  "INS3_6ObjectEEENS4_INS3_6StringEEEdd"},
 		{"node_enter", "_ZN4node21InternalCallbackScopeC1EPNS_9AsyncWrapEi"},
 		{"node_enter_id", "_ZN4node21InternalCallbackScopeC1EPNS_11EnvironmentEN2v85Local"
 				  "INS3_6ObjectEEERKNS_13async_contextEi"},
@@ -46,6 +66,11 @@ static int find_node(struct st_elf *e, struct st_rt_plan *p)
 
 	if (err)
 		return err;
+	if (!keeps_id_there(e, s.addr)) {
+		snprintf(p->why, sizeof(p->why), "AsyncWrap::async_id_ does not lie at %#x",
+			 ASYNC_ID_OFF);
+		return -ENOTSUP;
+	}
 	p->rt.kind = ST_RUNTIME_NODE;
 	for (size_t i = 0; !err && i < sizeof(sites) / sizeof(sites[0]); i++)
 		err = entry(e, p, sites[i].prog, sites[i].symbol);
