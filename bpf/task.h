@@ -47,7 +47,7 @@ static __always_inline void st_task_go(const struct st_runtime *rt)
 	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, NULL, 0);
 }
 
-static __always_inline void st_task_scopes(__u32 tid)
+static __always_inline void st_task_scopes(__u32 tid, enum st_task_kind kind)
 {
 	struct st_worker *w = bpf_map_lookup_elem(&workers, &tid);
 	__u32 depth = w ? w->depth : 0;
@@ -62,7 +62,7 @@ static __always_inline void st_task_scopes(__u32 tid)
 	if (w->told == task)
 		return;
 	w->told = task;
-	st_task_send(ST_TASK_RUNS, ST_TASK_ANY, task, 0, NULL, 0);
+	st_task_send(ST_TASK_RUNS, kind, task, 0, NULL, 0);
 }
 
 /* Go: has a goroutine announced that this request is its call? */
@@ -117,7 +117,7 @@ static __noinline int st_task_node(struct st_call *c, const struct st_slot *s)
 	task = w->depth ? w->scope[0] : 0;
 	if (c->dir == ST_TX && c->turn)
 		bpf_map_update_elem(&callers, &sock, &task, BPF_ANY);
-	st_task_scopes(c->tid);
+	st_task_scopes(c->tid, ST_TASK_SCOPE);
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static __noinline int st_task_tell(struct st_call *c, const struct st_slot *s)
 	}
 	if (rt->kind == ST_RUNTIME_NODE)
 		return st_task_node(c, s);
-	st_task_scopes(c->tid);
+	st_task_scopes(c->tid, ST_TASK_ANY);
 	return 0;
 }
 

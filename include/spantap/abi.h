@@ -95,7 +95,8 @@ enum st_task_what {
 enum st_task_kind {
 	ST_TASK_ANY = 0,
 	ST_TASK_GOROUTINE = 1,
-	ST_TASK_ITEM = 2, /* handed to another thread */
+	ST_TASK_ITEM = 2,  /* handed to another thread */
+	ST_TASK_SCOPE = 3, /* a callback's; what promises run may be another's */
 };
 
 /* Limits. */

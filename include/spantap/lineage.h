@@ -75,6 +75,15 @@ struct st_lineage {
 	uint64_t task;	   /* task: which read it, or makes it */
 	uint8_t task_kind; /* enum st_task_kind */
 	bool in_task;	   /* task: it is in its reader's hands */
+	bool scope_agreed;  /* scope: its response set off its request's answer */
+	bool scope_against; /* scope: ... another's, or its request did not wait for it */
+	uint64_t scope_no;  /* scope: lin.no of the request in whose scope it was made */
+	uint64_t scope_done; /* scope: the task that its response is */
+	struct st_xchg *scope_up; /* scope: that request, while it lives */
+	struct st_xchg *scope_calls;
+	struct st_xchg *scope_next;
+	struct st_trace *scope_trace; /* scope: what is left of it: a reference, */
+	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next; /* seq: in its bucket */
 	bool in_seq;
 	bool alone;		  /* thread: its reader is known to do one thing at a time */

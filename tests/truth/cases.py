@@ -38,7 +38,7 @@ PING = Mode(0)
 
 BLOCKING = {"one": ONE, "two": TWO, "none": NONE, "keep": ONE}
 ASYNC = {"one": ONE, "sleep": ONE, "gather": TWO, "none": NONE, "forget": LATER}
-NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "timer": ONE, "immediate": ONE, "file": ONE,
+NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "timer": LATER, "immediate": LATER, "file": ONE,
         "bare": LATER, "none": NONE}
 GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
 SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
@@ -114,6 +114,7 @@ CASES = [
     Case("gunicorn_after", start.gunicorn("gthread", "-w", "1", "--threads", "8"), {"after": LATER, "one": LATER}),
     Case("asyncio_ping", start.python("aio.py"), {"ping": PING, "one": LATER, "none": NONE, "sleep": LATER}),
     Case("asyncio_pipelined", start.python("aio.py"), ASYNC, pipeline=4),
+    Case("node_queued", start.node("node.js"), {"queued": Mode(2, counted=False), "one": LATER}),
     Case("node_after", start.node("node.js"), {"after": LATER, "later": LATER, "one": LATER}),
     Case("node_ping", start.node("node.js"), {"ping": PING, "get": LATER, "none": NONE, "timer": LATER}),
     Case("node_pipelined", start.node("node.js"), NODE, pipeline=4),

@@ -77,7 +77,8 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 			x->lin.task = x->conn->caller;
 			x->conn->caller = 0;
 		}
-		look_up(c, x);
+		if (x->lin.task_kind != ST_TASK_SCOPE)
+			look_up(c, x);
 		return;
 	}
 	t = st_task__get(c, x->tgid, x->lin.task);
@@ -141,7 +142,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk
 	int left = CALLS_MAX;
 
 	let_go(c, x);
-	if (!t || x->tgid != ch->tgid || !is_its_own(t, x))
+	if (!t || x->lin.task_kind == ST_TASK_SCOPE || x->tgid != ch->tgid || !is_its_own(t, x))
 		return;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
 		next = call->lin.at.next;

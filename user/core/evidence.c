@@ -6,6 +6,7 @@ const struct st_evidence_ops *const st_evidence_rungs[] = {
 	&st_ev_header,
 	&st_ev_request_id,
 	&st_ev_task,
+	&st_ev_scope,
 	&st_ev_thread,
 	&st_ev_group,
 	NULL,

@@ -17,6 +17,8 @@ struct st_evidence_ops {
 	void (*answered)(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);
 	/* A record that is a rung's own (ST_REC_PASSED). */
 	void (*told)(struct st_core *c, const struct st_rec *rec);
+	/* All requests that were in hand when this call was made are answered: the last chance. */
+	void (*settled)(struct st_core *c, struct st_xchg *x);
 	/* It has ended, answered or not. */
 	void (*closed)(struct st_core *c, struct st_xchg *x);
 	/* It is about to be freed: no pointer to it may stay. */
@@ -27,7 +29,7 @@ struct st_evidence_ops {
 extern const struct st_evidence_ops *const st_evidence_rungs[];
 
 extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
-	st_ev_thread, st_ev_group;
+	st_ev_scope,	st_ev_thread, st_ev_group;
 
 /* The call seems to be made for that request; the thread that read it tells when it answers. */
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up);

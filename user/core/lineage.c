@@ -142,6 +142,12 @@ void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_tr
 	spread(c, x);
 }
 
+void st_lineage__below_span(struct st_core *c, struct st_xchg *x, struct st_trace *t,
+			    const uint8_t parent_id[8], enum st_evidence evidence)
+{
+	st_lineage__below_remote(c, x, st_trace__ref(t), parent_id, evidence);
+}
+
 void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		       enum st_evidence evidence)
 {
@@ -185,8 +191,14 @@ static void give_up(struct st_core *c, struct st_proc *p)
 {
 	uint64_t oldest = p->inbound.first ? p->inbound.first->lin.no : UINT64_MAX;
 
-	while (p->pending.first && p->pending.first->lin.no < oldest)
-		st_lineage__root(c, p->pending.first);
+	while (p->pending.first && p->pending.first->lin.no < oldest) {
+		struct st_xchg *call = p->pending.first;
+
+		for (int i = 0; st_evidence_rungs[i] && !call->lin.placed; i++)
+			if (st_evidence_rungs[i]->settled)
+				st_evidence_rungs[i]->settled(c, call);
+		st_lineage__root(c, call);
+	}
 }
 
 void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)

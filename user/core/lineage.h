@@ -45,6 +45,9 @@ void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 /* The parent is a span of somebody else's. t: with the trace's id; its reference is taken; or NULL. */
 void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_trace *t,
 			      const uint8_t parent_id[8], enum st_evidence evidence);
+/* The same of this process: a span of ours that has gone already. t: its trace, no reference is taken. */
+void st_lineage__below_span(struct st_core *c, struct st_xchg *x, struct st_trace *t,
+			    const uint8_t parent_id[8], enum st_evidence evidence);
 void st_lineage__root(struct st_core *c, struct st_xchg *x);
 
 /* Time has come to now_ns: those that waited long enough become roots. Returns whether any did. */

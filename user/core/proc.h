@@ -26,6 +26,8 @@ struct st_proc {
 	struct st_xlist pending; /* CLIENT, not placed, the same */
 	bool gone;
 	uint8_t proxy; /* enum st_proxy */
+	bool differed;	 /* scope: the two words about a call did, once */
+	uint32_t agreed; /* scope: how often they agreed */
 };
 
 /* Does the process pass requests on, one upstream exchange for one of its own? */

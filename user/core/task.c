@@ -46,7 +46,7 @@ struct st_task *st_task__get(struct st_core *c, uint32_t tgid, uint64_t id)
 	for (uint32_t i = 0; i < ST_TASK_WAYS; i++) {
 		struct st_task *one = &t[(c->tasks.victim[n] + i) % ST_TASK_WAYS];
 
-		if (one->in_cnt)
+		if (one->in_cnt || one->response_of)
 			continue;
 		c->tasks.victim[n] = (uint8_t)((one - t + 1) % ST_TASK_WAYS);
 		*one = (struct st_task){.id = id, .tgid = tgid};

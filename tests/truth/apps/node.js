@@ -4,6 +4,7 @@
  *
  * Modes: one (await fetch); get (await http.get); two (one after the other); all (Promise.all of three); nested (a call
  * in the callback of a call); timer (await a promise of setTimeout, then a call); immediate; file (after fs.readFile);
+ * queued (two calls by an agent of three sockets, which make the calls of all requests);
  * bare (in a callback of setTimeout, without a promise); none; after (the answer is sent first); later (the answer is
  * sent first, the call follows a timer); ping (the first one starts setInterval, which calls for it); chain,
  * tree (see passed).
@@ -15,15 +16,16 @@ const timers = require('timers/promises');
 
 const [port, backend] = process.argv.slice(2).map(Number);
 const agent = new http.Agent({ keepAlive: true });
+const few = new http.Agent({ keepAlive: true, maxSockets: 3 });
 let pinging = false;
 let last = 0;
 
 const url = (mode, id, k) => `http://127.0.0.1:${backend}/b/${mode}/${id}/${k}`;
 const fetched = async (mode, id, k) => (await fetch(url(mode, id, k))).text();
 
-function got(mode, id, k) {
+function got(mode, id, k, by = agent) {
 	return new Promise((resolve, reject) => {
-		http.get(url(mode, id, k), { agent }, (answer) => {
+		http.get(url(mode, id, k), { agent: by }, (answer) => {
 			answer.resume();
 			answer.on('end', resolve);
 		}).on('error', reject);
@@ -60,6 +62,7 @@ const modes = {
 	immediate: async (id) => { await timers.setImmediate(); await got('immediate', id, 0); },
 	file: async (id) => { await fs.promises.readFile(__filename); await got('file', id, 0); },
 	bare: (id) => new Promise((done) => setTimeout(() => got('bare', id, 0).then(done), Math.random() * 10)),
+	queued: async (id) => { await got('queued', id, 0, few); await got('queued', id, 1, few); },
 	none: async () => {},
 };
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Scopes of an event loop that runs promises (Node.js): a callback's scope is known, but a promise's
+ * continuation runs in the scope of whoever resolved it, which a queue, a lock or a limited agent
+ * shared by several requests may have handed to somebody else's.
+ *
+ * Why it cannot be wrong: a call is asked twice. Forward: it was made in a scope that descends from
+ * one request's. Backward: what its response set off answered that same request, and no other one
+ * that was in hand; this is known when all of those are answered. A call whose response set off
+ * no answer of its own (one of several that are awaited together) has the forward word alone; that is
+ * taken only in processes where the two have agreed often and never differed: where a continuation
+ * is handed over, they soon do.
+ */
+#include "core/conn.h"
+#include "core/evidence.h"
+#include "core/task.h"
+
+#define DEPTH_MAX 32
+/* So often must both words have agreed before the forward one is taken alone. */
+#define AGREED_MIN 32
+
+static bool is_scope(const struct st_xchg *x)
+{
+	return x->lin.task_kind == ST_TASK_SCOPE;
+}
+
+/* The one request in whose scope the call was made; NULL: none, or several. */
+static struct st_xchg *forward(struct st_core *c, const struct st_xchg *call)
+{
+	uint64_t id = call->lin.task, born_ns = call->start_ns;
+
+	for (int i = 0; i < DEPTH_MAX && id && born_ns; i++) {
+		const struct st_task *t = st_task__find(c, call->tgid, id);
+
+		if (!t || t->in_cnt > 1)
+			return NULL;
+		if (t->in_cnt)
+			return t->in_hand && born_ns >= t->in_hand->lin.read_ns ? t->in_hand : NULL;
+		born_ns = t->born_ns;
+		id = t->parent;
+	}
+	return NULL;
+}
+
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	struct st_xchg *up;
+
+	(void)ch;
+	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !is_scope(x))
+		return;
+	up = forward(c, x);
+	if (!up || up->lin.no >= x->lin.no)
+		return;
+	x->lin.scope_up = up;
+	x->lin.scope_no = up->lin.no;
+	x->lin.scope_next = up->lin.scope_calls;
+	up->lin.scope_calls = x;
+}
+
+/* What the response sets off is a task of its own: the thread's, now. */
+static void response(struct st_core *c, struct st_xchg *call, const struct st_chunk *ch)
+{
+	const struct st_thread *thread = st_thread__find(c, ch->tid);
+	struct st_task *t = thread ? st_task__get(c, call->tgid, thread->task) : NULL;
+
+	if (!t || thread->task == call->lin.task)
+		return;
+	t->response_of = call;
+	call->lin.scope_done = t->id;
+}
+
+/* Which responses set off the answer? */
+static void backward(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	const struct st_thread *thread = st_thread__find(c, ch->tid);
+	struct st_proc *p = x->lin.proc;
+	uint64_t id = thread ? thread->task : 0;
+
+	for (int i = 0; i < DEPTH_MAX && id; i++) {
+		const struct st_task *t = st_task__find(c, x->tgid, id);
+		struct st_xchg *call = t ? t->response_of : NULL;
+
+		if (!t)
+			return;
+		if (call && call->lin.scope_no == x->lin.no) {
+			call->lin.scope_agreed = true;
+			p->agreed++;
+		} else if (call && call->lin.scope_no) {
+			call->lin.scope_against = true;
+			p->differed = true;
+		}
+		/* Answered where another request is being worked on. */
+		if (t->in_hand && t->in_hand != x)
+			p->differed = true;
+		id = t->parent;
+	}
+}
+
+/* What is still under way when its request is answered was not waited for: it may be anybody's. */
+static void not_awaited(struct st_xchg *x)
+{
+	for (struct st_xchg *call = x->lin.scope_calls; call; call = call->lin.scope_next)
+		if (!call->answered)
+			call->lin.scope_against = true;
+}
+
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+{
+	if (!is_scope(x))
+		return;
+	if (x->role == ST_ROLE_CLIENT) {
+		response(c, x, ch);
+		return;
+	}
+	backward(c, x, ch);
+	not_awaited(x);
+}
+
+static bool is_sure(const struct st_xchg *call)
+{
+	const struct st_proc *p = call->lin.proc;
+
+	if (!call->lin.scope_no || call->lin.scope_against)
+		return false;
+	return call->lin.scope_agreed || (p->agreed >= AGREED_MIN && !p->differed);
+}
+
+static void settled(struct st_core *c, struct st_xchg *x)
+{
+	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !is_sure(x))
+		return;
+	if (x->lin.scope_up)
+		st_lineage__below(c, x, x->lin.scope_up, ST_EV_TASK);
+	else if (x->lin.scope_trace)
+		st_lineage__below_span(c, x, x->lin.scope_trace, x->lin.scope_span, ST_EV_TASK);
+}
+
+/* A request goes before its calls are decided: they keep what they need of it. */
+static void leave_word(struct st_xchg *x)
+{
+	while (x->lin.scope_calls) {
+		struct st_xchg *call = x->lin.scope_calls;
+
+		x->lin.scope_calls = call->lin.scope_next;
+		call->lin.scope_up = NULL;
+		call->lin.scope_trace = st_trace__ref(x->lin.trace);
+		memcpy(call->lin.scope_span, x->lin.span_id, sizeof(call->lin.scope_span));
+	}
+}
+
+static void forget(struct st_core *c, struct st_xchg *x)
+{
+	struct st_task *t = x->lin.scope_done ? st_task__find(c, x->tgid, x->lin.scope_done) : NULL;
+	struct st_xchg **at;
+
+	leave_word(x);
+	if (t && t->response_of == x)
+		t->response_of = NULL;
+	st_trace__unref(c, x->lin.scope_trace);
+	x->lin.scope_trace = NULL;
+	if (!x->lin.scope_up)
+		return;
+	for (at = &x->lin.scope_up->lin.scope_calls; *at != x;)
+		at = &(*at)->lin.scope_next;
+	*at = x->lin.scope_next;
+	x->lin.scope_up = NULL;
+}
+
+const struct st_evidence_ops st_ev_scope = {
+	.opened = opened,
+	.answered = answered,
+	.settled = settled,
+	.forget = forget,
+};
