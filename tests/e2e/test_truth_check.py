@@ -56,7 +56,7 @@ def test_perfect(tmp_path):
     found = report(perfect(), tmp_path)
     assert (found.right, found.wrong, found.unknown, found.joined) == (10, 0, 0, [10, 0, 0]), found
     assert (found.recall, found.one_trace, found.missing) == (1, 1, 0) and not found.faults, found
-    assert found.evidence == {"none": 5, "thread": 10, "seq": 10}
+    assert found.evidences == "in{none:5} out{thread:10} back{seq:10}"
 
 
 def test_all_roots(tmp_path):

@@ -44,6 +44,7 @@ GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker
 SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
 PHP = {"one": ONE, "file": ONE, "two": TWO, "multi": TWO, "none": NONE}
 POOLS = {"future": ONE, "fan": TWO, "two": TWO, "worker": ONE, "same": ONE, "none": NONE, "idle": NONE}
+EVENTS = {"one": LATER, "keep": LATER, "two": Mode(2, counted=False), "later": LATER, "none": NONE, "held": NONE}
 PROXY = {"one": ONE, "parts": ONE}
 
 
@@ -80,7 +81,7 @@ CASES = [
     Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
     Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99),
     Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE, "future": LATER, "later": LATER}, 0.99),
-    Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO}),
+    Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO, "client": ONE, "async": ONE}),
     Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
     Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
     Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
@@ -101,6 +102,8 @@ CASES = [
     Case("c_pairs", start.c("pairs.c"), {"one": LATER}),
     Case("c_select", start.c("timers.c", "select"), {"one": LATER}, delay_us=(100, 1000)),
     Case("c_epoll", start.c("timers.c", "epoll"), {"one": LATER}, delay_us=(100, 1000)),
+    Case("c_loop", start.c("loop.c"), EVENTS),
+    Case("c_loop_join", start.c("loop.c"), {"join": Mode(0), "one": LATER}),
     Case("c_forked_calls", start.c("forks.c"), {"wait": LATER, "leave": LATER, "answer": LATER, "same": LATER}),
     Case("c_handover", start.c("handover.c", "accept"), {"one": LATER}),
     Case("c_handover_read", start.c("handover.c", "read"), {"one": LATER}),
@@ -131,6 +134,7 @@ CASES = [
     Case("cpp_after", start.cpp("pools.cpp"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("nginx_retry", proxies.nginx(keep=0, tries=12), PROXY | {"retry": ONE}, repeats=True),
     Case("nginx_drop", proxies.nginx(keep=8, tries=12), PROXY | {"drop": ONE}, repeats=True),
+    Case("nginx_cache", proxies.nginx(keep=8), {"cached": Mode(0)}),
     Case("nginx_sub", proxies.nginx(keep=8), {"sub": Mode(3), "one": ONE}),
     *(Case(f"header_{kind}", start.c("blocking.c", "thread"), BLOCKING, header=kind) for kind in ("unique", "same", "broken")),
 ]

@@ -32,8 +32,9 @@ class Connection:
 
     def _head(self):
         line = self.file.readline()
-        status = int(line.split()[1]) if line else None
-        fields = {}
+        if not line:
+            return None, {}
+        status, fields = int(line.split()[1]), {}
         while (line := self.file.readline()).strip():
             name, _, text = line.decode("latin-1").partition(":")
             fields[name.lower()] = text.strip().lower()
@@ -48,18 +49,20 @@ class Connection:
         return body
 
     def answer(self):
-        """(status, body); status None when the server closed instead."""
+        """(status, whose it is): the latter is the header X-Request, which a cache adds, else the body; status None when
+        the server closed instead."""
         status, fields = self._head()
-        if status is None:
-            self.ends = True
-            return None, b""
-        self.ends = fields.get("connection") == "close"
+        self.ends = status is None or fields.get("connection") == "close"
+        body = self._body(fields) if status else b""
+        return status, fields["x-request"].encode() if "x-request" in fields else body
+
+    def _body(self, fields):
         if "chunked" in fields.get("transfer-encoding", ""):
-            return status, self._chunks()
+            return self._chunks()
         if "content-length" in fields:
-            return status, self.file.read(int(fields["content-length"]))
+            return self.file.read(int(fields["content-length"]))
         self.ends = True
-        return status, self.file.read()
+        return self.file.read()
 
 
 class Load:
@@ -117,9 +120,9 @@ class Load:
     def _ask(self, connection, todo, fresh):
         connection.socket.sendall(b"".join(self._text(one, fresh) for one in todo))
         for one in todo:
-            status, body = connection.answer()
-            if status != 200 or not re.search(rb"\bi%d\b" % one.number, body):
-                self._failed(f"{one}: {status} {body[:200]}")
+            status, whose = connection.answer()
+            if status != 200 or not re.search(rb"\bi%d\b" % one.number, whose):
+                self._failed(f"{one}: {status} {whose[:200]}")
 
     def _failed(self, what):
         with self._lock:

@@ -17,6 +17,7 @@ PING_FOR_S = 0.3    # background calls of the apps end that long after the last 
 CC = ("gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror")
 
 CXX = ("g++", "-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+PYTHON = None   # another interpreter for the apps that need the standard library alone
 RUSTC = ("rustc", "--edition", "2021", "-O")
 
 
@@ -100,7 +101,7 @@ def rust(source):
 
 
 def python(script, *args):
-    return program(lambda bed, port, backend: [find("python3"), APPS / script, port, backend, *args])
+    return program(lambda bed, port, backend: [PYTHON or find("python3"), APPS / script, port, backend, *args])
 
 
 def node(script):

@@ -6,7 +6,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
+import java.net.URI;
 import java.net.URL;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,11 +21,12 @@ import java.util.concurrent.Future;
  *
  * Modes: future (submitted and waited for); fan (two of them); two (one job, two calls); chain (CompletableFuture: a call
  * on one pool, another on the second, the answer where that ends); worker (it calls and answers); same (the handler's own
- * thread); none; idle (as future, without a call); after (submitted, not waited for).
+ * thread); client (the same, java.net.http's client, which has threads of its own); async (its sendAsync); none; idle (as future, without a call); after (submitted, not waited for).
  */
 public class Pools {
     private static final ExecutorService FIRST = Executors.newFixedThreadPool(8);
     private static final ExecutorService SECOND = Executors.newFixedThreadPool(8);
+    private static final HttpClient CLIENT = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private static String backend;
 
     private static int call(String mode, String id, int k) {
@@ -35,6 +40,10 @@ public class Pools {
             e.printStackTrace();
             return -1;
         }
+    }
+
+    private static HttpRequest request(String mode, String id) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + backend + "/b/" + mode + "/" + id + "/0")).build();
     }
 
     private static void answer(HttpExchange exchange, String id) {
@@ -77,6 +86,12 @@ public class Pools {
             case "same":
                 call(mode, id, 0);
                 break;
+            case "client":
+                CLIENT.send(request(mode, id), BodyHandlers.ofString());
+                break;
+            case "async":
+                CLIENT.sendAsync(request(mode, id), BodyHandlers.ofString()).thenAccept(got -> answer(exchange, id));
+                return;
             case "idle":
                 FIRST.submit(() -> {
                     Thread.sleep(1);

@@ -11,8 +11,6 @@ import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import requests
-
 PORT, BACKEND = int(sys.argv[1]), int(sys.argv[2])
 local = threading.local()
 pinging = threading.Lock()
@@ -25,7 +23,9 @@ def below(path, k):
 def call(mode, path, k):
     url = f"http://127.0.0.1:{BACKEND}{below(path, k)}"
     if mode == "keep":
-        local.session = getattr(local, "session", None) or requests.Session()
+        if not hasattr(local, "session"):
+            import requests     # here, so that any Python can run the other modes
+            local.session = requests.Session()
         return local.session.get(url, timeout=20).content
     with urllib.request.urlopen(url, timeout=20) as got:
         return got.read()
