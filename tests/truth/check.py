@@ -142,8 +142,13 @@ class Checker:
         if not parent:
             return self.unknown(span) if where.caused else None
         cause = where.cause if where.call else where    # a proxy may pass the path on as it is
-        good = cause and parent.kind == "SERVER" and parent.path == cause.path and service(parent) == service(span)
+        good = cause and parent.kind == "SERVER" and parent.path == cause.path and self.nearest(span, parent)
         return self.judged(span, parent, good)
+
+    def nearest(self, span, parent):
+        """Where a service in between speaks what has no spans, as FastCGI, the one in front of it is the nearest."""
+        own = [s for s in self.found["SERVER", parent.path] if service(s) == service(span)]
+        return parent in own or not own
 
     def server(self, span, where, parent):
         clients = [c for c in self.found["CLIENT", where.path] if c is not span]
