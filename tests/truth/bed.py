@@ -71,7 +71,7 @@ def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=
         sent = clients.wait(case.seconds)
         time.sleep(SETTLE_S)
         closing = tap.stop()
-    after = [(s.mode, s.number) for s in sent if s.start_ns > attached_ns]
+    after = [(s.mode, s.number) for s in sent if s.start_ns > attached_ns and not s.left]
     lost = closing.lost + closing.unseen
     truth = check.Truth(after, {m: mode.calls for m, mode in case.modes.items()},
                         {m for m, mode in case.modes.items() if mode.counted}, case.repeats, case.header, lost)
@@ -80,4 +80,5 @@ def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=
 
 
 def _load(case, bed, requests, clients):
-    return load.Load(bed.port, case.modes, requests or 0, clients, case.header, case.pipeline, endless=requests is None)
+    return load.Load(bed.port, case.modes, requests or 0, clients, case.header, case.pipeline, case.leave,
+                     endless=requests is None)

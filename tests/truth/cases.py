@@ -29,7 +29,8 @@ class Case:
     calls_itself: bool = False
     repeats: bool = False
     header: str = None
-    pipeline: int = 1
+    pipeline: int = 1       # requests at once
+    leave: bool = False     # clients leave before they have the answer
 
 
 NONE, ONE, TWO = Mode(0), Mode(1), Mode(2)
@@ -43,6 +44,7 @@ NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "time
 GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
 SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
 PHP = {"one": ONE, "file": ONE, "two": TWO, "multi": TWO, "none": NONE}
+TOKIO = {"one": ONE, "two": TWO, "sleep": ONE, "join": TWO, "spawn": TWO, "keep": ONE, "none": NONE, "worker": LATER}
 POOLS = {"future": ONE, "fan": TWO, "two": TWO, "worker": ONE, "same": ONE, "none": NONE, "idle": NONE}
 EVENTS = {"one": LATER, "keep": LATER, "two": Mode(2, counted=False), "later": LATER, "none": NONE, "held": NONE}
 PROXY = {"one": ONE, "parts": ONE}
@@ -67,7 +69,9 @@ CASES = [
     Case("gunicorn_gthread", start.gunicorn("gthread", "-w", "2", "--threads", "8"), BLOCKING, 0.99),
     Case("asyncio", start.python("aio.py"), ASYNC | {"keep": ONE, "queue": LATER}, 0.98),
     Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98),
-    Case("fastapi", start.python("fast.py"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
+    Case("fastapi", start.python("fast.py", "asyncio"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
+    Case("fastapi_uvloop", start.python("fast.py", "uvloop"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}),
+    Case("gunicorn_gevent", start.gunicorn("gevent", "-w", "1"), BLOCKING | {"sleep": ONE}),
     Case("node", start.node("node.js"), NODE, 0.95),
     Case("go", start.go(stripped=False), GO, 0.99),
     Case("go_stripped", start.go(stripped=True), GO, 0.99),
@@ -77,12 +81,14 @@ CASES = [
     Case("nginx_delay", proxies.nginx(keep=8, limit=True), PROXY, 0.99),
     Case("nginx_held", proxies.nginx(keep=8, limit=True), PROXY | {"local": NONE}, 0.99),
     Case("rust", start.rust("blocking.rs"), BLOCKING | {"scope": Mode(2, counted=False)}, 0.99),
+    Case("tokio", start.tokio(), TOKIO),
+    Case("tokio_current", start.tokio("current"), TOKIO),
     Case("php_fpm", proxies.php_fpm, PHP, 0.99),
     Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
     Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99),
     Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE, "future": LATER, "later": LATER}, 0.99),
     Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO, "client": ONE, "async": ONE}),
-    Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
+    Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE, "keep": ONE}),
     Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
     Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
     Case("haproxy_queue", proxies.haproxy(maxconn=3), PROXY, requests=500),
@@ -130,12 +136,20 @@ CASES = [
     Case("php_after", proxies.php_fpm, {"after": LATER, "one": LATER}),
     Case("puma_after", start.puma(8), {"after": LATER, "one": LATER}),
     Case("spring_after", start.spring, {"after": LATER, "one": LATER}),
+    Case("tokio_after", start.tokio(), {"after": LATER, "one": LATER}),
+    Case("java_ping", start.java("Pools.java"), {"ping": PING, "same": LATER, "none": NONE}),
     Case("java_after", start.java("Pools.java"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("cpp_after", start.cpp("pools.cpp"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("nginx_retry", proxies.nginx(keep=0, tries=12), PROXY | {"retry": ONE}, repeats=True),
     Case("nginx_drop", proxies.nginx(keep=8, tries=12), PROXY | {"drop": ONE}, repeats=True),
     Case("nginx_cache", proxies.nginx(keep=8), {"cached": Mode(0)}),
     Case("nginx_sub", proxies.nginx(keep=8), {"sub": Mode(3), "one": ONE}),
+    Case("c_left", start.c("blocking.c", "thread"), BLOCKING, leave=True),
+    Case("python_left", start.python("threads.py"), BLOCKING, leave=True),
+    Case("asyncio_left", start.python("aio.py"), ASYNC, leave=True),
+    Case("node_left", start.node("node.js"), NODE, leave=True),
+    Case("go_left", start.go(stripped=True), GO, leave=True),
+    Case("nginx_left", proxies.nginx(keep=8), PROXY, leave=True),
     *(Case(f"header_{kind}", start.c("blocking.c", "thread"), BLOCKING, header=kind) for kind in ("unique", "same", "broken")),
 ]
 

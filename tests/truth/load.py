@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Clients side by side, each request with a number of its own in its path; every answer must be about that number.
 
-Every second client opens a connection for each request; the others keep theirs, and may pipeline."""
+Every second client opens a connection for each request; the others keep theirs, and may pipeline. The former may also
+leave without waiting for some of their answers."""
 
 import collections
 import itertools
+import random
 import re
 import socket
 import threading
@@ -14,7 +16,8 @@ from . import paths
 
 TIMEOUT_S = 30
 
-Sent = collections.namedtuple("Sent", "mode number start_ns")   # start_ns: wall clock, before its first byte
+# start_ns: wall clock, before its first byte; left: the client did not wait for the answer, so there may be none.
+Sent = collections.namedtuple("Sent", "mode number start_ns left")
 
 
 class Connection:
@@ -67,10 +70,10 @@ class Connection:
 
 class Load:
     """`modes`: their names, taken in turn. `pipeline`: requests sent at once by the clients that keep connections.
-    With `endless`, it goes on until `more(N)` says how many are still to come."""
+    `leave`: of the requests on connections of their own, each third is left alone. With `endless`, it goes on until `more(N)` says how many are still to come."""
 
-    def __init__(self, port, modes, requests, clients=24, header=None, pipeline=1, endless=False):
-        self.port, self.header, self.pipeline = port, header, pipeline
+    def __init__(self, port, modes, requests, clients=24, header=None, pipeline=1, leave=False, endless=False):
+        self.port, self.header, self.pipeline, self.leave = port, header, pipeline, leave
         self.limit = None if endless else requests
         self.sent, self.errors = [], []
         self._modes, self._numbers = list(modes), itertools.count(1)
@@ -95,18 +98,20 @@ class Load:
             raise RuntimeError(f"{len(self.errors)} bad answers: {self.errors[:3]}")
         return self.sent
 
-    def _take(self, count):
+    def _take(self, fresh):
+        count = 1 if fresh else self.pipeline
         with self._lock:
             if self.limit is not None:
                 count = min(count, self.limit - len(self.sent))
             numbers = [next(self._numbers) for _ in range(count)]
-            taken = [Sent(self._modes[n % len(self._modes)], n, time.time_ns()) for n in numbers]
+            taken = [Sent(self._modes[n % len(self._modes)], n, time.time_ns(), fresh and self.leave and n % 3 == 0)
+                     for n in numbers]
             self.sent += taken
             return taken
 
     def _client(self, fresh):
         connection = None
-        while todo := self._take(1 if fresh else self.pipeline):
+        while todo := self._take(fresh):
             try:
                 connection = connection or Connection(self.port)
                 self._ask(connection, todo, fresh)
@@ -119,6 +124,8 @@ class Load:
 
     def _ask(self, connection, todo, fresh):
         connection.socket.sendall(b"".join(self._text(one, fresh) for one in todo))
+        if todo[0].left:
+            return time.sleep(random.random() * 0.01)
         for one in todo:
             status, whose = connection.answer()
             if status != 200 or not re.search(rb"\bi%d\b" % one.number, whose):

@@ -112,6 +112,10 @@ def go(stripped):
     return program(lambda bed, port, backend: [part("truthgo") + ("" if stripped else "-plain"), port, backend])
 
 
+def tokio(*args):
+    return program(lambda bed, port, backend: [part("truthtokio"), port, backend, *args])
+
+
 def gunicorn(kind, *args):
     return program(lambda bed, port, backend: [find("gunicorn"), "-k", kind, "-b", f"127.0.0.1:{port}", *args, "wsgi:app"],
                    lambda backend: {"BACKEND": str(backend)}, cwd=APPS)
