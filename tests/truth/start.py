@@ -108,8 +108,9 @@ def node(script):
     return program(lambda bed, port, backend: [find("node"), APPS / script, port, backend])
 
 
-def go(stripped):
-    return program(lambda bed, port, backend: [part("truthgo") + ("" if stripped else "-plain"), port, backend])
+def go(built=""):
+    """Stripped; `-plain`: with its symbols; `-pie`: stripped and position-independent."""
+    return program(lambda bed, port, backend: [part("truthgo") + built, port, backend])
 
 
 def tokio(*args):

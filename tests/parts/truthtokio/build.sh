@@ -11,4 +11,4 @@ build() {
 	rm -rf "$1/target" "$1/src"
 }
 
-part_main truthtokio tasks Cargo.toml src/main.rs
+part_main truthtokio tasks Cargo.toml src/main.rs src/http.rs

@@ -7,58 +7,24 @@
 //! spawn (two tasks of their own, awaited); keep (on a connection of a pool that all share); worker (a task made at the
 //! start calls and tells the handler); none; after (a task that outlives the answer).
 
+mod http;
+
+use http::{ask, call, connect, read_head, Stream};
 use std::env;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-type Stream = BufReader<TcpStream>;
 type Job = (String, oneshot::Sender<()>);
 
 struct Shared {
     backend: u16,
     pool: Mutex<Vec<Stream>>,
     jobs: mpsc::Sender<Job>,
-}
-
-/// The head's lines, without the empty one; none at the end of the connection.
-async fn read_head(input: &mut Stream) -> io::Result<Vec<String>> {
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if input.read_line(&mut line).await? == 0 || line == "\r\n" {
-            return Ok(lines);
-        }
-        lines.push(line.trim_end().to_string());
-    }
-}
-
-async fn ask(input: &mut Stream, path: &str) -> io::Result<()> {
-    let text = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", input.get_ref().peer_addr()?);
-    input.get_mut().write_all(text.as_bytes()).await?;
-    let length = read_head(input)
-        .await?
-        .iter()
-        .filter_map(|line| line.strip_prefix("Content-Length: "))
-        .find_map(|text| text.parse().ok())
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut body = vec![0; length];
-    input.read_exact(&mut body).await.map(|_| ())
-}
-
-async fn connect(backend: u16) -> io::Result<Stream> {
-    Ok(BufReader::new(TcpStream::connect(("127.0.0.1", backend)).await?))
-}
-
-async fn call(backend: u16, path: String) {
-    let result = async { ask(&mut connect(backend).await?, &path).await };
-    if let Err(error) = result.await {
-        eprintln!("{path}: {error}");
-    }
 }
 
 async fn call_kept(shared: &Shared, path: &str) -> io::Result<()> {
