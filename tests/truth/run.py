@@ -7,7 +7,7 @@
 
 CASE may be a glob (`python*`); without any, all run. --keep DIR: what each run wrote, spans.json first of all, stays
 in DIR/CASE-ATTACH; the last one's where runs are repeated. --record FILE: the tracer's raw records, of the last run.
---python FILE: the interpreter of the apps written in Python; modes that need more than its standard library fail."""
+--python FILE: the interpreter of the apps written in Python; aiohttp and fastapi need their packages in it."""
 
 import argparse
 import fnmatch
