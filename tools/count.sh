@@ -7,12 +7,12 @@ cd "$(dirname "$0")/.."
 
 echo "  lines  files  folder"
 for dir in include bpf user user/lib user/core user/protocols user/meta user/export user/ui user/kern \
-	tests/unit tests/fuzz tests/e2e tests/vm tests/bench tests/parts tools docs; do
+	tests/unit tests/fuzz tests/e2e tests/truth tests/vm tests/bench tests/parts tools docs; do
 	[ -d "$dir" ] || continue
 	depth=9
 	[ "$dir" != user ] || depth=1
 	find "$dir" -maxdepth $depth -type f \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.md' \
-		-o -name '*.go' -o -name '*.java' -o -name '*.1' -o -name '*.proto' \) -exec cat {} + |
+		-o -name '*.go' -o -name '*.java' -o -name '*.rs' -o -name '*.js' -o -name '*.cpp' -o -name '*.1' -o -name '*.proto' \) -exec cat {} + |
 		wc -l | tr '\n' ' '
 	printf '%6s  %s\n' "$(find "$dir" -maxdepth $depth -type f | wc -l)" "$dir"
 done | awk '{ printf "%7d %6d  %s\n", $1, $2, $3 }'

@@ -14,12 +14,12 @@ venv_dir=$cache_dir/venv
 requirements=$root_dir/tests/parts/requirements.txt
 
 # Cheap ones first, so that an interrupted run leaves as much as possible ready.
-parts="loadgen i386 gohttp truthgo otelcol spring zipkin tempo jaeger"
+parts="loadgen i386 gohttp truthgo truthtokio otelcol spring zipkin tempo jaeger"
 
 packages="ca-certificates curl gcc libc6-dev make git openssl iproute2 procps bpftool
 	python3 python3-venv
 	nginx-light apache2 php-fpm php-cli php-curl haproxy puma wrk
-	g++ rustc
+	g++ rustc cargo
 	default-jdk-headless maven"
 
 # commands that stand for a package which the machine may have from elsewhere
@@ -28,7 +28,7 @@ command_of() {
 	default-jdk-headless) echo javac ;;
 	php-cli) echo php ;;
 	nginx-light) echo nginx ;;
-	curl | git | make | maven | wrk | openssl | g++ | rustc | haproxy | puma) echo "${1/maven/mvn}" ;;
+	curl | git | make | maven | wrk | openssl | g++ | rustc | cargo | haproxy | puma) echo "${1/maven/mvn}" ;;
 	esac
 }
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from truth import bed, cases    # noqa: E402
 
-REQUESTS = 400
+REQUESTS = 300
 
 
 @pytest.mark.limit(240)

@@ -40,15 +40,14 @@ class Result:
     @property
     def line(self):
         report = self.report
-        evidence = " ".join(f"{name}:{count}" for name, count in sorted(report.evidence.items()))
         faults = "".join(f" {kind}:{count}" for kind, count in report.faults.items())
         return f"{self.case.name:<18} {self.attach:<6} {self.requests:>6} {report.outbound:>6} {report.right:>6} " \
                f"{report.wrong:>6} {report.unknown:>6} {report.recall:>7.3f} {self.lost:>5} " \
-               f"{'/'.join(map(str, report.joined)):>12} {report.one_trace:>5.2f} evidence{{{evidence}}}{faults}"
+               f"{'/'.join(map(str, report.joined)):>12} {report.one_trace:>5.2f} {report.evidences}{faults}"
 
 
 HEAD = f"{'case':<18} {'attach':<6} {'reqs':>6} {'outb':>6} {'right':>6} {'WRONG':>6} {'unkn':>6} {'recall':>7} {'lost':>5} " \
-       f"{'backend r/W/u':>12} 1trace"
+       f"{'backend r/W/u':>12} 1trace evidence"
 
 
 def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=()):
@@ -72,7 +71,7 @@ def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=
         sent = clients.wait(case.seconds)
         time.sleep(SETTLE_S)
         closing = tap.stop()
-    after = [(s.mode, s.number) for s in sent if s.start_ns > attached_ns]
+    after = [(s.mode, s.number) for s in sent if s.start_ns > attached_ns and not s.left]
     lost = closing.lost + closing.unseen
     truth = check.Truth(after, {m: mode.calls for m, mode in case.modes.items()},
                         {m for m, mode in case.modes.items() if mode.counted}, case.repeats, case.header, lost)
@@ -81,4 +80,5 @@ def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=
 
 
 def _load(case, bed, requests, clients):
-    return load.Load(bed.port, case.modes, requests or 0, clients, case.header, case.pipeline, endless=requests is None)
+    return load.Load(bed.port, case.modes, requests or 0, clients, case.header, case.pipeline, case.leave,
+                     endless=requests is None)

@@ -29,7 +29,8 @@ class Case:
     calls_itself: bool = False
     repeats: bool = False
     header: str = None
-    pipeline: int = 1
+    pipeline: int = 1       # requests at once
+    leave: bool = False     # clients leave before they have the answer
 
 
 NONE, ONE, TWO = Mode(0), Mode(1), Mode(2)
@@ -43,7 +44,9 @@ NODE = {"one": ONE, "get": ONE, "two": TWO, "all": Mode(3), "nested": TWO, "time
 GO = {"one": ONE, "two": TWO, "fan": Mode(3), "deep": ONE, "none": NONE, "worker": LATER}
 SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
 PHP = {"one": ONE, "file": ONE, "two": TWO, "multi": TWO, "none": NONE}
+TOKIO = {"one": ONE, "two": TWO, "sleep": ONE, "join": TWO, "spawn": TWO, "keep": ONE, "none": NONE, "worker": LATER}
 POOLS = {"future": ONE, "fan": TWO, "two": TWO, "worker": ONE, "same": ONE, "none": NONE, "idle": NONE}
+EVENTS = {"one": LATER, "keep": LATER, "two": Mode(2, counted=False), "later": LATER, "none": NONE, "held": NONE}
 PROXY = {"one": ONE, "parts": ONE}
 
 
@@ -60,27 +63,33 @@ CASES = [
     Case("c_threads", start.c("blocking.c", "thread"), BLOCKING, 0.99),
     Case("c_fork", start.c("blocking.c", "fork"), BLOCKING, 0.99),
     Case("c_close", start.c("blocking.c", "thread"), BLOCKING, 0.99, backend_closes=True, repeats=True),
+    Case("c_pooled", start.c("pooled.c"), {"one": ONE, "two": TWO, "none": NONE}, 0.99),
     Case("python_threads", start.python("threads.py"), BLOCKING, 0.99),
     Case("python_pool", start.python("pool.py"), {"one": ONE, "two": TWO, "same": ONE, "none": NONE}, 0.95),
     Case("gunicorn_sync", start.gunicorn("sync", "-w", "4"), BLOCKING, 0.99, requests=500),
     Case("gunicorn_gthread", start.gunicorn("gthread", "-w", "2", "--threads", "8"), BLOCKING, 0.99),
     Case("asyncio", start.python("aio.py"), ASYNC | {"keep": ONE, "queue": LATER}, 0.98),
     Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98),
-    Case("fastapi", start.python("fast.py"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
+    Case("fastapi", start.python("fast.py", "asyncio"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
+    Case("fastapi_uvloop", start.python("fast.py", "uvloop"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}),
+    Case("gunicorn_gevent", start.gunicorn("gevent", "-w", "1"), BLOCKING | {"sleep": ONE}),
     Case("node", start.node("node.js"), NODE, 0.95),
-    Case("go", start.go(stripped=False), GO, 0.99),
-    Case("go_stripped", start.go(stripped=True), GO, 0.99),
+    Case("go", start.go("-plain"), GO, 0.99),
+    Case("go_stripped", start.go(), GO, 0.99),
+    Case("go_pie", start.go("-pie"), GO, 0.99),
     Case("nginx_keep", proxies.nginx(keep=8), PROXY, 0.99),
     Case("nginx_fresh", proxies.nginx(keep=0), PROXY, 0.99),
     Case("nginx_workers", proxies.nginx(keep=8, workers=2), PROXY, 0.99),
     Case("nginx_delay", proxies.nginx(keep=8, limit=True), PROXY, 0.99),
     Case("nginx_held", proxies.nginx(keep=8, limit=True), PROXY | {"local": NONE}, 0.99),
     Case("rust", start.rust("blocking.rs"), BLOCKING | {"scope": Mode(2, counted=False)}, 0.99),
+    Case("tokio", start.tokio(), TOKIO),
+    Case("tokio_current", start.tokio("current"), TOKIO),
     Case("php_fpm", proxies.php_fpm, PHP, 0.99),
     Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
     Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99),
     Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE, "future": LATER, "later": LATER}, 0.99),
-    Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO}),
+    Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO, "client": ONE, "async": ONE}),
     Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
     Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
     Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
@@ -89,10 +98,10 @@ CASES = [
     Case("envoy_keep", proxies.envoy(threads=2), PROXY),
     Case("envoy_fresh", proxies.envoy(requests=1), PROXY),
     Case("envoy_queue", proxies.envoy(connections=3), PROXY, requests=500),
-    Case("chain", start.chain(start.go(True), start.c("blocking.c", "thread"), start.python("threads.py"), start.node("node.js"),
-                              start.rust("blocking.rs"), start.go(False), start.python("threads.py"), start.c("blocking.c", "fork")),
+    Case("chain", start.chain(start.go(), start.c("blocking.c", "thread"), start.python("threads.py"), start.node("node.js"),
+                              start.rust("blocking.rs"), start.go("-plain"), start.python("threads.py"), start.c("blocking.c", "fork")),
          {"chain": Mode(depths(8))}, 0.99, 0.99, requests=500),
-    Case("tree", start.chain(start.go(True), start.node("node.js"), start.python("threads.py")), {"tree": Mode(TREE)}, 0.99,
+    Case("tree", start.chain(start.go(), start.node("node.js"), start.python("threads.py")), {"tree": Mode(TREE)}, 0.99,
          0.99, requests=300),
     # Adversaries: nothing but that no parent is wrong.
     Case("c_after", start.c("blocking.c", "thread"), {"after": LATER, "one": LATER}),
@@ -101,6 +110,8 @@ CASES = [
     Case("c_pairs", start.c("pairs.c"), {"one": LATER}),
     Case("c_select", start.c("timers.c", "select"), {"one": LATER}, delay_us=(100, 1000)),
     Case("c_epoll", start.c("timers.c", "epoll"), {"one": LATER}, delay_us=(100, 1000)),
+    Case("c_loop", start.c("loop.c"), EVENTS),
+    Case("c_loop_join", start.c("loop.c"), {"join": Mode(0), "one": LATER}),
     Case("c_forked_calls", start.c("forks.c"), {"wait": LATER, "leave": LATER, "answer": LATER, "same": LATER}),
     Case("c_handover", start.c("handover.c", "accept"), {"one": LATER}),
     Case("c_handover_read", start.c("handover.c", "read"), {"one": LATER}),
@@ -119,20 +130,29 @@ CASES = [
     Case("node_ping", start.node("node.js"), {"ping": PING, "get": LATER, "none": NONE, "timer": LATER}),
     Case("node_pipelined", start.node("node.js"), NODE, pipeline=4),
     Case("node_itself", start.node("node.js"), NODE, calls_itself=True),
-    Case("go_after", start.go(stripped=True), {"after": LATER, "one": LATER}),
-    Case("go_ping", start.go(stripped=True), {"ping": PING, "one": LATER, "none": NONE}),
-    Case("go_drop", start.go(stripped=True), {"drop": ONE, "one": ONE}, repeats=True),
-    Case("go_itself", start.go(stripped=True), GO, calls_itself=True),
-    Case("go_pipelined", start.go(stripped=True), GO, pipeline=4),
+    Case("go_after", start.go(), {"after": LATER, "one": LATER}),
+    Case("go_ping", start.go(), {"ping": PING, "one": LATER, "none": NONE}),
+    Case("go_drop", start.go(), {"drop": ONE, "one": ONE}, repeats=True),
+    Case("go_itself", start.go(), GO, calls_itself=True),
+    Case("go_pipelined", start.go(), GO, pipeline=4),
     Case("rust_after", start.rust("blocking.rs"), {"after": LATER, "one": LATER}),
     Case("php_after", proxies.php_fpm, {"after": LATER, "one": LATER}),
     Case("puma_after", start.puma(8), {"after": LATER, "one": LATER}),
     Case("spring_after", start.spring, {"after": LATER, "one": LATER}),
+    Case("tokio_after", start.tokio(), {"after": LATER, "one": LATER}),
+    Case("java_ping", start.java("Pools.java"), {"ping": PING, "same": LATER, "none": NONE}),
     Case("java_after", start.java("Pools.java"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("cpp_after", start.cpp("pools.cpp"), {"after": LATER, "same": LATER, "future": LATER}),
     Case("nginx_retry", proxies.nginx(keep=0, tries=12), PROXY | {"retry": ONE}, repeats=True),
     Case("nginx_drop", proxies.nginx(keep=8, tries=12), PROXY | {"drop": ONE}, repeats=True),
+    Case("nginx_cache", proxies.nginx(keep=8), {"cached": Mode(0)}),
     Case("nginx_sub", proxies.nginx(keep=8), {"sub": Mode(3), "one": ONE}),
+    Case("c_left", start.c("blocking.c", "thread"), BLOCKING, leave=True),
+    Case("python_left", start.python("threads.py"), BLOCKING, leave=True),
+    Case("asyncio_left", start.python("aio.py"), ASYNC, leave=True),
+    Case("node_left", start.node("node.js"), NODE, leave=True),
+    Case("go_left", start.go(), GO, leave=True),
+    Case("nginx_left", proxies.nginx(keep=8), PROXY, leave=True),
     *(Case(f"header_{kind}", start.c("blocking.c", "thread"), BLOCKING, header=kind) for kind in ("unique", "same", "broken")),
 ]
 

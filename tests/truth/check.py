@@ -43,13 +43,20 @@ class Report:
     missing: int = 0
     whole: int = 0          # requests whose spans are all there, in one trace
     requests: int = 0
-    evidence: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    # By role: "in", a client's requests where they come in; "out", the calls; "back", those where they come in.
+    evidence: dict = dataclasses.field(default_factory=lambda: {role: collections.Counter() for role in ("in", "out", "back")})
     faults: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     notes: list = dataclasses.field(default_factory=list)
 
     @property
     def recall(self):
         return self.recalled / self.outbound if self.outbound else 1.0
+
+    @property
+    def evidences(self):
+        """`in{none:9} out{thread:8 none:1} back{seq:9}`"""
+        return " ".join(f"{role}{{{' '.join(f'{name}:{count}' for name, count in sorted(counts.items()))}}}"
+                        for role, counts in self.evidence.items())
 
     @property
     def one_trace(self):
@@ -102,7 +109,8 @@ class Checker:
 
     def verdict(self, span, where):
         """right, wrong, unknown, or None for a span that rightly is a root."""
-        self.report.evidence[self.evidence(span)] += 1
+        role = "out" if span.kind == "CLIENT" else "back" if where.call else "in"
+        self.report.evidence[role][self.evidence(span)] += 1
         parent = self.by_id.get(span.parent_id)
         if span.parent_id and not parent:
             return self.remote(span, where)
@@ -134,8 +142,13 @@ class Checker:
         if not parent:
             return self.unknown(span) if where.caused else None
         cause = where.cause if where.call else where    # a proxy may pass the path on as it is
-        good = cause and parent.kind == "SERVER" and parent.path == cause.path and service(parent) == service(span)
+        good = cause and parent.kind == "SERVER" and parent.path == cause.path and self.nearest(span, parent)
         return self.judged(span, parent, good)
+
+    def nearest(self, span, parent):
+        """Where a service in between speaks what has no spans, as FastCGI, the one in front of it is the nearest."""
+        own = [s for s in self.found["SERVER", parent.path] if service(s) == service(span)]
+        return parent in own or not own
 
     def server(self, span, where, parent):
         clients = [c for c in self.found["CLIENT", where.path] if c is not span]
@@ -225,7 +238,7 @@ def main():
     report = check(otlp.LineFile(sys.argv[1]).spans())
     print("\n".join(report.notes))
     print(f"right {report.right} WRONG {report.wrong} unknown {report.unknown} recall {report.recall:.3f} "
-          f"backend {'/'.join(map(str, report.joined))} evidence {dict(report.evidence)} faults {dict(report.faults)}")
+          f"backend {'/'.join(map(str, report.joined))} {report.evidences} faults {dict(report.faults)}")
     sys.exit(1 if report.wrong or report.joined[1] or report.faults else 0)
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Clients side by side, each request with a number of its own in its path; every answer must be about that number.
 
-Every second client opens a connection for each request; the others keep theirs, and may pipeline."""
+Every second client opens a connection for each request; the others keep theirs, and may pipeline. The former may also
+leave without waiting for some of their answers."""
 
 import collections
 import itertools
+import random
 import re
 import socket
 import threading
@@ -14,7 +16,8 @@ from . import paths
 
 TIMEOUT_S = 30
 
-Sent = collections.namedtuple("Sent", "mode number start_ns")   # start_ns: wall clock, before its first byte
+# start_ns: wall clock, before its first byte; left: the client did not wait for the answer, so there may be none.
+Sent = collections.namedtuple("Sent", "mode number start_ns left")
 
 
 class Connection:
@@ -32,8 +35,9 @@ class Connection:
 
     def _head(self):
         line = self.file.readline()
-        status = int(line.split()[1]) if line else None
-        fields = {}
+        if not line:
+            return None, {}
+        status, fields = int(line.split()[1]), {}
         while (line := self.file.readline()).strip():
             name, _, text = line.decode("latin-1").partition(":")
             fields[name.lower()] = text.strip().lower()
@@ -48,26 +52,28 @@ class Connection:
         return body
 
     def answer(self):
-        """(status, body); status None when the server closed instead."""
+        """(status, whose it is): the latter is the header X-Request, which a cache adds, else the body; status None when
+        the server closed instead."""
         status, fields = self._head()
-        if status is None:
-            self.ends = True
-            return None, b""
-        self.ends = fields.get("connection") == "close"
+        self.ends = status is None or fields.get("connection") == "close"
+        body = self._body(fields) if status else b""
+        return status, fields["x-request"].encode() if "x-request" in fields else body
+
+    def _body(self, fields):
         if "chunked" in fields.get("transfer-encoding", ""):
-            return status, self._chunks()
+            return self._chunks()
         if "content-length" in fields:
-            return status, self.file.read(int(fields["content-length"]))
+            return self.file.read(int(fields["content-length"]))
         self.ends = True
-        return status, self.file.read()
+        return self.file.read()
 
 
 class Load:
     """`modes`: their names, taken in turn. `pipeline`: requests sent at once by the clients that keep connections.
-    With `endless`, it goes on until `more(N)` says how many are still to come."""
+    `leave`: of the requests on connections of their own, each third is left alone. With `endless`, it goes on until `more(N)` says how many are still to come."""
 
-    def __init__(self, port, modes, requests, clients=24, header=None, pipeline=1, endless=False):
-        self.port, self.header, self.pipeline = port, header, pipeline
+    def __init__(self, port, modes, requests, clients=24, header=None, pipeline=1, leave=False, endless=False):
+        self.port, self.header, self.pipeline, self.leave = port, header, pipeline, leave
         self.limit = None if endless else requests
         self.sent, self.errors = [], []
         self._modes, self._numbers = list(modes), itertools.count(1)
@@ -92,18 +98,20 @@ class Load:
             raise RuntimeError(f"{len(self.errors)} bad answers: {self.errors[:3]}")
         return self.sent
 
-    def _take(self, count):
+    def _take(self, fresh):
+        count = 1 if fresh else self.pipeline
         with self._lock:
             if self.limit is not None:
                 count = min(count, self.limit - len(self.sent))
             numbers = [next(self._numbers) for _ in range(count)]
-            taken = [Sent(self._modes[n % len(self._modes)], n, time.time_ns()) for n in numbers]
+            taken = [Sent(self._modes[n % len(self._modes)], n, time.time_ns(), fresh and self.leave and n % 3 == 0)
+                     for n in numbers]
             self.sent += taken
             return taken
 
     def _client(self, fresh):
         connection = None
-        while todo := self._take(1 if fresh else self.pipeline):
+        while todo := self._take(fresh):
             try:
                 connection = connection or Connection(self.port)
                 self._ask(connection, todo, fresh)
@@ -116,10 +124,12 @@ class Load:
 
     def _ask(self, connection, todo, fresh):
         connection.socket.sendall(b"".join(self._text(one, fresh) for one in todo))
+        if todo[0].left:
+            return time.sleep(random.random() * 0.01)
         for one in todo:
-            status, body = connection.answer()
-            if status != 200 or not re.search(rb"\bi%d\b" % one.number, body):
-                self._failed(f"{one}: {status} {body[:200]}")
+            status, whose = connection.answer()
+            if status != 200 or not re.search(rb"\bi%d\b" % one.number, whose):
+                self._failed(f"{one}: {status} {whose[:200]}")
 
     def _failed(self, what):
         with self._lock:

@@ -8,7 +8,9 @@ from harness.proc import VENV, find
 from .start import APPS
 
 # Written anew for each bed. `return` would answer before limit_req is asked: /local/ is a file, whose include is what
-# names the request. `sub` makes two more calls: one before its own, one whose answer nobody reads.
+# names the request. `cached`: ten requests, of numbers that differ in the last digit, share an answer; those that come meanwhile
+# wait for the first one's, and make a call themselves after 20 ms. `sub` makes two more calls: one before its own, one whose
+# answer nobody reads.
 _NGINX = """
 daemon off; worker_processes {workers}; user root; error_log stderr warn; pid nginx.pid;
 events {{ worker_connections 1024; multi_accept on; }}
@@ -17,12 +19,17 @@ http {{
   client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
   limit_req_zone $server_port zone=z:1m rate=400r/s;
   upstream behind {{ {servers} {keepalive} }}
+  proxy_cache_path cache keys_zone=c:1m; map $request_uri $ten {{ ~^(.*).$ $1; }}
   proxy_http_version 1.1; proxy_set_header Connection {connection}; proxy_set_header Host 127.0.0.1:{backend};
   proxy_next_upstream error timeout http_503 non_idempotent; proxy_next_upstream_tries {tries};
   server {{
     listen 127.0.0.1:{port} backlog=1024; root docs; {limit}
     location / {{ proxy_pass http://behind/b$request_uri/0; }}
     location /local/ {{ ssi on; ssi_types *; try_files /local =404; }}
+    location /cached/ {{
+      proxy_cache c; proxy_cache_key $ten; proxy_cache_valid 200 1m; proxy_cache_lock on; proxy_cache_lock_timeout 20ms;
+      add_header X-Request $request_uri; proxy_pass http://behind/b$request_uri/0;
+    }}
     location /sub/ {{ auth_request /auth; mirror /mirror; proxy_pass http://behind/b$request_uri/0; }}
     location = /auth {{ internal; proxy_pass http://behind/b$request_uri/1; }}
     location = /mirror {{ internal; proxy_pass http://behind/b$request_uri/2; }}

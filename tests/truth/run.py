@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Runs cases (cases.py) and prints a line for each; exit code 1 when a parent is wrong or too few were found.
 
-    run.py [CASE...] [--attach before|during|both] [--requests N] [--clients N] [--spantap FILE] [--keep DIR]
-           [--record FILE] [--list]
+    run.py [CASE...] [--attach before|during|both] [--requests N] [--clients N] [--repeat N] [--spantap FILE]
+           [--keep DIR] [--record FILE] [--python FILE] [--list]
 
 CASE may be a glob (`python*`); without any, all run. --keep DIR: what each run wrote, spans.json first of all, stays
-in DIR/CASE-ATTACH. --record FILE: the tracer's raw records, of the last run."""
+in DIR/CASE-ATTACH; the last one's where runs are repeated. --record FILE: the tracer's raw records, of the last run.
+--python FILE: the interpreter of the apps written in Python; aiohttp and fastapi need their packages in it."""
 
 import argparse
 import fnmatch
@@ -20,7 +21,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1]), str(pathlib.Path(__file_
 sys.dont_write_bytecode = True
 
 from harness import proc, spantap
-from truth import bed
+from truth import bed, start
 from truth.cases import CASES
 
 
@@ -30,6 +31,8 @@ def parse(argv):
     parser.add_argument("--attach", choices=("before", "during", "both"), default="before")
     parser.add_argument("--requests", type=int)
     parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--python", type=pathlib.Path)
     parser.add_argument("--spantap", type=pathlib.Path, default=proc.ROOT / "build" / "spantap")
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--record", type=pathlib.Path)
@@ -72,20 +75,28 @@ def main(argv):
     if options.list:
         print("\n".join(f"{c.name:<20} {c.minimum or '-':<5} {' '.join(c.modes)}" for c in chosen))
         return 0
+    start.PYTHON = options.python
     print(bed.HEAD, flush=True)
-    good = True
-    for case in chosen:
-        for attach in ("before", "during") if options.attach == "both" else (options.attach,):
-            folder = pathlib.Path(tempfile.mkdtemp(prefix="spantap-truth-"))
-            folder.chmod(0o755)
-            good &= run_one(case, attach, options, folder)
-            if options.keep:
-                kept = options.keep / f"{case.name}-{attach}"
-                shutil.rmtree(kept, ignore_errors=True)
-                shutil.copytree(folder, kept)
-            shutil.rmtree(folder, ignore_errors=True)
-            sys.stdout.flush()
-    return 0 if good else 1
+    attaches = ("before", "during") if options.attach == "both" else (options.attach,)
+    runs = [(case, attach) for case in chosen for attach in attaches] * options.repeat
+    passed = sum(run_in_folder(case, attach, options) for case, attach in runs)
+    print(f"{passed} passed, {len(runs) - passed} failed")
+    return 0 if passed == len(runs) else 1
+
+
+def run_in_folder(case, attach, options):
+    # Servers that run as another user read it.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="spantap-truth-"))
+    folder.chmod(0o755)
+    try:
+        return run_one(case, attach, options, folder)
+    finally:
+        if options.keep:
+            kept = options.keep / f"{case.name}-{attach}"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("*.sock"))
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ PING_FOR_S = 0.3    # background calls of the apps end that long after the last 
 CC = ("gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror")
 
 CXX = ("g++", "-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+PYTHON = None   # another interpreter for the apps that need the standard library alone
 RUSTC = ("rustc", "--edition", "2021", "-O")
 
 
@@ -100,15 +101,20 @@ def rust(source):
 
 
 def python(script, *args):
-    return program(lambda bed, port, backend: [find("python3"), APPS / script, port, backend, *args])
+    return program(lambda bed, port, backend: [PYTHON or find("python3"), APPS / script, port, backend, *args])
 
 
 def node(script):
     return program(lambda bed, port, backend: [find("node"), APPS / script, port, backend])
 
 
-def go(stripped):
-    return program(lambda bed, port, backend: [part("truthgo") + ("" if stripped else "-plain"), port, backend])
+def go(built=""):
+    """Stripped; `-plain`: with its symbols; `-pie`: stripped and position-independent."""
+    return program(lambda bed, port, backend: [part("truthgo") + built, port, backend])
+
+
+def tokio(*args):
+    return program(lambda bed, port, backend: [part("truthtokio"), port, backend, *args])
 
 
 def gunicorn(kind, *args):

@@ -6,22 +6,35 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
+import java.net.URI;
 import java.net.URL;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Pools PORT BACKEND: the JDK's own server on 32 threads, calls on pools of 8.
  *
  * Modes: future (submitted and waited for); fan (two of them); two (one job, two calls); chain (CompletableFuture: a call
  * on one pool, another on the second, the answer where that ends); worker (it calls and answers); same (the handler's own
- * thread); none; idle (as future, without a call); after (submitted, not waited for).
+ * thread); client (the same, java.net.http's client, which has threads of its own); async (its sendAsync); none; idle (as future, without a call); after (submitted, not waited for); ping (the first one
+ * has a scheduler call for it, as long as requests come).
  */
 public class Pools {
     private static final ExecutorService FIRST = Executors.newFixedThreadPool(8);
     private static final ExecutorService SECOND = Executors.newFixedThreadPool(8);
+    private static final HttpClient CLIENT = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
+    private static final AtomicBoolean PINGING = new AtomicBoolean();
+    private static volatile long last;
+    private static int pings;
     private static String backend;
 
     private static int call(String mode, String id, int k) {
@@ -37,6 +50,10 @@ public class Pools {
         }
     }
 
+    private static HttpRequest request(String mode, String id) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + backend + "/b/" + mode + "/" + id + "/0")).build();
+    }
+
     private static void answer(HttpExchange exchange, String id) {
         try {
             byte[] body = id.getBytes();
@@ -48,9 +65,16 @@ public class Pools {
         }
     }
 
+    private static void ping(String id) {
+        if (System.currentTimeMillis() - last < 300) {
+            call("ping", id, pings++);
+        }
+    }
+
     private static void handle(HttpExchange exchange) throws Exception {
         String[] part = exchange.getRequestURI().getPath().split("/");
         String mode = part[1], id = part[2];
+        last = System.currentTimeMillis();
         switch (mode) {
             case "future":
                 FIRST.submit(() -> call(mode, id, 0)).get();
@@ -77,11 +101,22 @@ public class Pools {
             case "same":
                 call(mode, id, 0);
                 break;
+            case "client":
+                CLIENT.send(request(mode, id), BodyHandlers.ofString());
+                break;
+            case "async":
+                CLIENT.sendAsync(request(mode, id), BodyHandlers.ofString()).thenAccept(got -> answer(exchange, id));
+                return;
             case "idle":
                 FIRST.submit(() -> {
                     Thread.sleep(1);
                     return 0;
                 }).get();
+                break;
+            case "ping":
+                if (!PINGING.getAndSet(true)) {
+                    TIMER.scheduleAtFixedRate(() -> ping(id), 3, 3, TimeUnit.MILLISECONDS);
+                }
                 break;
             case "after":
                 FIRST.submit(() -> call(mode, id, 0));

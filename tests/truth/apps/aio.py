@@ -87,6 +87,9 @@ async def handle(mode, number):
 
 
 async def serve(reader, writer):
+    # Up to Python 3.11 nothing else holds a connection's task: it may be collected while it waits.
+    tasks.add(task := asyncio.current_task())
+    task.add_done_callback(tasks.discard)
     try:
         while head := (await reader.readuntil(b"\r\n\r\n")).decode():
             path = head.split()[1]

@@ -87,8 +87,9 @@ fn serve(stream: TcpStream, backend: u16) -> io::Result<()> {
     let mut kept = None;
     loop {
         let head = read_head(&mut input)?;
-        let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else {
-            return Ok(());
+        let path = match head.first().and_then(|line| line.split(' ').nth(1)) {
+            Some(path) => path,
+            None => return Ok(()),
         };
         handle(path, input.get_mut(), backend, &mut kept)?;
         if head.iter().any(|line| line.eq_ignore_ascii_case("connection: close")) {

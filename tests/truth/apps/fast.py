@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""fast.py PORT BACKEND: FastAPI on uvicorn, httpx as its client.
+"""fast.py PORT BACKEND LOOP: FastAPI on uvicorn, httpx as its client; LOOP is asyncio or uvloop.
 
 Modes: one; two (one after the other); sleep; gather; none; forget (a task that outlives the answer); after
 (BackgroundTasks); thread (a plain `def`, which Starlette runs on a thread of its pool)."""
@@ -63,4 +63,5 @@ async def handle(mode: str, number: str, background: BackgroundTasks):
     return number
 
 
-uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", access_log=False, backlog=256)
+uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", access_log=False, backlog=256,
+            loop=sys.argv[3], http="httptools" if sys.argv[3] == "uvloop" else "h11")

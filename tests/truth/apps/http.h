@@ -143,18 +143,24 @@ static inline void answer(int fd, const struct request *req)
 	answer_status(fd, "200 OK", req->id, req->keep);
 }
 
-/* GET on an open connection, whole answer read: its status, or -1. */
-static inline int ask(int fd, int port, const char *path)
+static inline void send_get(int fd, int port, const char *path)
 {
-	struct reader in;
-	char text[512], head[HEAD_SZ + 1], *field;
-	size_t left;
+	char text[512];
 	int sz = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path,
 			  port);
 
+	send_all(fd, text, (size_t)sz);
+}
+
+/* The whole answer: its status, or -1. */
+static inline int read_answer(int fd)
+{
+	struct reader in;
+	char head[HEAD_SZ + 1], *field;
+	size_t left;
+
 	in.fd = fd;
 	in.sz = 0;
-	send_all(fd, text, (size_t)sz);
 	if (read_head(&in, head))
 		return -1;
 	field = strcasestr(head, "\r\nContent-Length:");
@@ -167,6 +173,12 @@ static inline int ask(int fd, int port, const char *path)
 		left -= (size_t)n;
 	}
 	return atoi(head + 9);
+}
+
+static inline int ask(int fd, int port, const char *path)
+{
+	send_get(fd, port, path);
+	return read_answer(fd);
 }
 
 /* The path of a request's call number k: /b/MODE/iN/K, or /b/MODE/iN/J.K when the request is the call J itself. */

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """threads.py PORT BACKEND: Python's ThreadingHTTPServer, a thread for each connection.
 
-Modes: one (urllib); two (one after the other); none; keep (requests.Session, a thread's own); after (answers, then
-calls); chain, tree (one call for what was asked, as itself under /b/); ping (the first one starts a thread that makes
-calls for it)."""
+Modes: one (urllib); two (one after the other); none; keep (requests.Session, else http.client, a thread's own); after
+(answers, then calls); chain, tree (one call for what was asked, which may be under /b/ itself); ping (the first one
+starts a thread that makes calls for it)."""
 
+import http.client
 import sys
 import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import requests
+try:
+    import requests
+except ImportError:     # an interpreter with the standard library alone (run.py --python)
+    requests = None
 
 PORT, BACKEND = int(sys.argv[1]), int(sys.argv[2])
 local = threading.local()
@@ -22,11 +26,19 @@ def below(path, k):
     return f"{path}.{k}" if path.startswith("/b/") else f"/b{path}/{k}"
 
 
+def kept(url):
+    if requests:
+        local.session = getattr(local, "session", None) or requests.Session()
+        return local.session.get(url, timeout=20).content
+    local.connection = getattr(local, "connection", None) or http.client.HTTPConnection("127.0.0.1", BACKEND)
+    local.connection.request("GET", url.partition(str(BACKEND))[2])
+    return local.connection.getresponse().read()
+
+
 def call(mode, path, k):
     url = f"http://127.0.0.1:{BACKEND}{below(path, k)}"
     if mode == "keep":
-        local.session = getattr(local, "session", None) or requests.Session()
-        return local.session.get(url, timeout=20).content
+        return kept(url)
     with urllib.request.urlopen(url, timeout=20) as got:
         return got.read()
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """For gunicorn; the backend's port is in $BACKEND.
 
-Modes: one (urllib); two (one after the other); keep (requests.Session of the thread); none; after (once the answer is
+Modes: one (urllib); two (one after the other); sleep (then one); keep (requests.Session of the thread); none; after (once the answer is
 sent)."""
 
 import os
+import random
 import threading
+import time
 import urllib.request
 
 import requests
 
 BACKEND = os.environ["BACKEND"]
-CALLS = {"one": 1, "two": 2, "keep": 1}
+CALLS = {"one": 1, "two": 2, "keep": 1, "sleep": 1}
 local = threading.local()
 
 
@@ -36,6 +38,8 @@ class Then:
 
 def app(environ, start_response):
     _, mode, number, *_ = environ["PATH_INFO"].split("/")
+    if mode == "sleep":
+        time.sleep(random.random() * 0.01)  # with gevent, the thread goes on with another request
     for k in range(CALLS.get(mode, 0)):
         call(mode, number, k)
     body = number.encode()
