@@ -47,18 +47,24 @@ static __always_inline void st_task_go(const struct st_runtime *rt)
 	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, NULL, 0);
 }
 
+/* What a thread works for: its innermost scope, or what it just read; 0: for nobody. */
+static __always_inline __u64 st_task_now(const struct st_worker *w)
+{
+	__u32 depth = w->depth;
+
+	if (!depth)
+		return w->fresh;
+	return depth > ST_SCOPES_MAX ? 0 : w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
+}
+
 static __always_inline void st_task_scopes(__u32 tid, enum st_task_kind kind)
 {
 	struct st_worker *w = bpf_map_lookup_elem(&workers, &tid);
-	__u32 depth = w ? w->depth : 0;
-	__u64 task = 0;
+	__u64 task;
 
 	if (!w)
 		return;
-	if (depth)
-		task = w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
-	if (depth > ST_SCOPES_MAX)
-		task = 0;
+	task = st_task_now(w);
 	if (w->told == task)
 		return;
 	w->told = task;
@@ -93,6 +99,7 @@ static __always_inline void st_task_read(const struct st_call *c, const struct s
 	__u32 first = 0;
 
 	w->depth = 0;
+	w->closes = 0;
 	w->fresh = 0;
 	if (!cpu || !c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
 	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base))
@@ -100,8 +107,6 @@ static __always_inline void st_task_read(const struct st_call *c, const struct s
 	if (first == 0x50545448) /* "HTTP" */
 		caller = bpf_map_lookup_elem(&callers, &sock);
 	w->fresh = (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
-	w->depth = 1;
-	w->scope[0] = w->fresh;
 	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, caller ? *caller : 0, NULL, 0);
 }
 
@@ -114,7 +119,7 @@ static __noinline int st_task_node(struct st_call *c, const struct st_slot *s)
 		return 0;
 	if (c->dir == ST_RX)
 		st_task_read(c, s, w);
-	task = w->depth ? w->scope[0] : 0;
+	task = st_task_now(w);
 	if (c->dir == ST_TX && c->turn)
 		bpf_map_update_elem(&callers, &sock, &task, BPF_ANY);
 	st_task_scopes(c->tid, ST_TASK_SCOPE);

@@ -301,22 +301,33 @@ int node_numbered(struct pt_regs *ctx)
 
 /*
  * A scope is entered for an object that was made in another one. The first one behind what was read
- * is its reader's: that one works for it until it reads again.
+ * is its reader's: that one works for it until it reads again. Within a scope that is known, more
+ * are entered for the same cause.
  */
-static __always_inline int st_node_enter(struct st_worker *w, __u64 key)
+static __always_inline int st_node_enter(__u64 self, __u64 key)
 {
+	struct st_worker *w = st_worker_here(true);
 	struct st_thing thing = st_thing_of(key);
-	__u64 *known;
+	__u64 *known, task;
+	__u32 depth;
 
-	w->depth = 1;
-	if (w->fresh && key) {
-		w->scope[0] = w->fresh;
-		bpf_map_update_elem(&things, &thing, &w->fresh, BPF_ANY);
-	} else {
-		known = key ? bpf_map_lookup_elem(&things, &thing) : NULL;
-		w->scope[0] = known ? *known : 0;
+	if (!w)
+		return 0;
+	task = st_scope_now(w);
+	if (!w->depth && w->fresh) {
+		task = w->fresh;
+		w->fresh = 0;
+		if (key)
+			bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
+	} else if (!task && key) {
+		known = bpf_map_lookup_elem(&things, &thing);
+		task = known ? *known : 0;
 	}
-	w->fresh = 0;
+	depth = w->depth++;
+	if (depth >= ST_SCOPES_MAX)
+		return 0;
+	w->scope[depth & (ST_SCOPES_MAX - 1)] = task;
+	w->self[depth & (ST_SCOPES_MAX - 1)] = self;
 	return 0;
 }
 
@@ -324,12 +335,9 @@ static __always_inline int st_node_enter(struct st_worker *w, __u64 key)
 SEC("?uprobe")
 int node_enter(struct pt_regs *ctx)
 {
-	__u64 wrap = PT_REGS_PARM2(ctx);
-	struct st_worker *w;
+	__u64 self = PT_REGS_PARM1(ctx), wrap = PT_REGS_PARM2(ctx);
 
-	barrier_var(wrap);
-	w = st_worker_here(true);
-	return w ? st_node_enter(w, st_async_key(wrap + ST_ASYNC_ID_OFF)) : 0;
+	return st_node_enter(self, st_async_key(wrap + ST_ASYNC_ID_OFF));
 }
 
 /*
@@ -339,12 +347,45 @@ int node_enter(struct pt_regs *ctx)
 SEC("?uprobe")
 int node_enter_id(struct pt_regs *ctx)
 {
-	__u64 at = PT_REGS_PARM4(ctx);
-	struct st_worker *w;
+	__u64 self = PT_REGS_PARM1(ctx), at = PT_REGS_PARM4(ctx);
 
-	barrier_var(at);
-	w = st_worker_here(true);
-	return w ? st_node_enter(w, st_async_key(at)) : 0;
+	return st_node_enter(self, st_async_key(at));
+}
+
+/* node::InternalCallbackScope::Close(this): what was put off runs in it, still in the scope. */
+SEC("?uprobe")
+int node_close(struct pt_regs *ctx)
+{
+	__u64 self = PT_REGS_PARM1(ctx);
+	struct st_worker *w;
+	__u32 depth;
+
+	barrier_var(self); /* the context is read at fixed offsets only */
+	w = st_worker_here(false);
+	if (!w)
+		return 0;
+	depth = w->closes++;
+	if (depth < ST_SCOPES_MAX)
+		w->closing[depth & (ST_SCOPES_MAX - 1)] = self;
+	return 0;
+}
+
+/* It returns: the scope is left, unless it had been before (the destructor closes as well). */
+SEC("?uprobe")
+int node_closed(struct pt_regs *ctx)
+{
+	struct st_worker *w = st_worker_here(false);
+	__u32 top, depth;
+
+	if (!w || !w->closes)
+		return 0;
+	top = --w->closes;
+	depth = w->depth;
+	if (!depth || top >= ST_SCOPES_MAX || depth > ST_SCOPES_MAX)
+		return 0;
+	if (w->self[(depth - 1) & (ST_SCOPES_MAX - 1)] == w->closing[top & (ST_SCOPES_MAX - 1)])
+		w->depth--;
+	return 0;
 }
 
 /* The loop goes on to something else: timers, immediates, waiting. */
@@ -355,6 +396,7 @@ int node_loop(struct pt_regs *ctx)
 
 	if (w) {
 		w->depth = 0;
+		w->closes = 0;
 		w->fresh = 0;
 	}
 	return 0;

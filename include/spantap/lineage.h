@@ -76,6 +76,7 @@ struct st_lineage {
 	uint8_t task_kind; /* enum st_task_kind */
 	bool in_task;	   /* task: it is in its reader's hands */
 	bool scope_agreed;  /* scope: its response set off its request's answer */
+	bool scope_direct;  /* scope: ... with no other response in between */
 	bool scope_against; /* scope: ... another's, or its request did not wait for it */
 	uint64_t scope_no;  /* scope: lin.no of the request in whose scope it was made */
 	uint64_t scope_done; /* scope: the task that its response is */

@@ -9,7 +9,8 @@
  * that was in hand; this is known when all of those are answered. A call whose response set off
  * no answer of its own (one of several that are awaited together) has the forward word alone; that is
  * taken only in processes where the two have agreed often and never differed: where a continuation
- * is handed over, they soon do.
+ * is handed over, they soon do. There, what lies between a response and an answer may be anybody's, so
+ * that only the last call before the answer counts.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -19,9 +20,11 @@
 /* So often must both words have agreed before the forward one is taken alone. */
 #define AGREED_MIN 32
 
-static bool is_scope(const struct st_xchg *x)
+static bool runs_scopes(struct st_core *c, uint32_t tid)
 {
-	return x->lin.task_kind == ST_TASK_SCOPE;
+	const struct st_thread *t = st_thread__find(c, tid);
+
+	return t && t->task_kind == ST_TASK_SCOPE;
 }
 
 /* The one request in whose scope the call was made; NULL: none, or several. */
@@ -47,7 +50,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 	struct st_xchg *up;
 
 	(void)ch;
-	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !is_scope(x))
+	if (x->role != ST_ROLE_CLIENT || x->lin.placed || x->lin.task_kind != ST_TASK_SCOPE)
 		return;
 	up = forward(c, x);
 	if (!up || up->lin.no >= x->lin.no)
@@ -76,6 +79,7 @@ static void backward(struct st_core *c, struct st_xchg *x, const struct st_chunk
 	const struct st_thread *thread = st_thread__find(c, ch->tid);
 	struct st_proc *p = x->lin.proc;
 	uint64_t id = thread ? thread->task : 0;
+	bool nearest = true;
 
 	for (int i = 0; i < DEPTH_MAX && id; i++) {
 		const struct st_task *t = st_task__find(c, x->tgid, id);
@@ -85,11 +89,13 @@ static void backward(struct st_core *c, struct st_xchg *x, const struct st_chunk
 			return;
 		if (call && call->lin.scope_no == x->lin.no) {
 			call->lin.scope_agreed = true;
+			call->lin.scope_direct = nearest;
 			p->agreed++;
 		} else if (call && call->lin.scope_no) {
 			call->lin.scope_against = true;
 			p->differed = true;
 		}
+		nearest = nearest && !call;
 		/* Answered where another request is being worked on. */
 		if (t->in_hand && t->in_hand != x)
 			p->differed = true;
@@ -107,7 +113,7 @@ static void not_awaited(struct st_xchg *x)
 
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
-	if (!is_scope(x))
+	if (!runs_scopes(c, ch->tid))
 		return;
 	if (x->role == ST_ROLE_CLIENT) {
 		response(c, x, ch);
@@ -123,7 +129,9 @@ static bool is_sure(const struct st_xchg *call)
 
 	if (!call->lin.scope_no || call->lin.scope_against)
 		return false;
-	return call->lin.scope_agreed || (p->agreed >= AGREED_MIN && !p->differed);
+	if (p->differed)
+		return call->lin.scope_direct;
+	return call->lin.scope_agreed || p->agreed >= AGREED_MIN;
 }
 
 static void settled(struct st_core *c, struct st_xchg *x)

@@ -19,11 +19,12 @@
 /* Calls that are looked at when a request is answered. */
 #define CALLS_MAX 4096
 
+/* What the thread works for now; scopes are another rung's (ev_scope.c). */
 static uint64_t task_of(struct st_core *c, uint32_t tid)
 {
 	const struct st_thread *t = st_thread__find(c, tid);
 
-	return t ? t->task : 0;
+	return t && t->task_kind != ST_TASK_SCOPE ? t->task : 0;
 }
 
 static enum st_evidence kind_of(const struct st_xchg *x)
@@ -142,7 +143,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk
 	int left = CALLS_MAX;
 
 	let_go(c, x);
-	if (!t || x->lin.task_kind == ST_TASK_SCOPE || x->tgid != ch->tgid || !is_its_own(t, x))
+	if (!t || x->tgid != ch->tgid || !is_its_own(t, x))
 		return;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
 		next = call->lin.at.next;

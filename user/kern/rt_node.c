@@ -74,7 +74,9 @@ static int find_node(struct st_elf *e, struct st_rt_plan *p)
 	p->rt.kind = ST_RUNTIME_NODE;
 	for (size_t i = 0; !err && i < sizeof(sites) / sizeof(sites[0]); i++)
 		err = entry(e, p, sites[i].prog, sites[i].symbol);
-	return err;
+	if (!err)
+		err = st_elf__symbol(e, "_ZN4node21InternalCallbackScope5CloseEv", &s);
+	return err ? err : st_rt__function(p, e, s.addr, "node_close", "node_closed");
 }
 
 const struct st_rt_ops st_rt_node = {.name = "Node.js", .may_be = may_be_node, .find = find_node};
