@@ -81,8 +81,8 @@ static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_
 static __always_inline __u64 st_user_reg_g(const struct pt_regs *regs)
 {
 #ifdef ST_CAST
-	return ((const struct pt_regs *)bpf_rdonly_cast(
-			regs, bpf_core_type_id_kernel(struct pt_regs)))
+	return ((const struct pt_regs *)bpf_rdonly_cast(regs,
+							bpf_core_type_id_kernel(struct pt_regs)))
 		->r14;
 #else
 	__u64 v = 0;

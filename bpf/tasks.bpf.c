@@ -254,8 +254,8 @@ int go_calls(struct pt_regs *ctx)
  * Objects that callbacks come to have an async id, a double that counts up and is never used again
  * in a process. Its bits are the key; as a key it must not look like an address.
  */
-#define ST_ASYNC_ID	 (1ULL << 63)
-#define ST_ASYNC_ID_OFF	 0x28 /* of AsyncWrap::async_id_; rt_node.c looks whether it lies there */
+#define ST_ASYNC_ID	  (1ULL << 63)
+#define ST_ASYNC_ID_OFF	  0x28 /* of AsyncWrap::async_id_; rt_node.c looks whether it lies there */
 #define ST_ASYNC_ID_LEAST 0x3ffULL /* exponent of 1.0 */
 #define ST_ASYNC_ID_MOST  0x433ULL /* ... of 2^52 */
 

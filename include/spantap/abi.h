@@ -332,8 +332,8 @@ struct st_worker {
 	__u32 closes;		    /* Node: scopes that are being left */
 	__u64 self[ST_SCOPES_MAX];  /* Node: the scopes' own addresses */
 	__u64 closing[ST_SCOPES_MAX];
-	__u64 told; /* the task that user space was last told of */
-	__u64 fresh; /* Node: the task of what was just read */
+	__u64 told;   /* the task that user space was last told of */
+	__u64 fresh;  /* Node: the task of what was just read */
 	__u64 making; /* Node: the object that is about to get an async id */
 };
 

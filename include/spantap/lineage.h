@@ -36,7 +36,7 @@ struct st_str st_evidence__name(uint8_t evidence);
 struct st_trace {
 	uint32_t refs;
 	uint32_t flags;	      /* W3C trace-flags */
-	bool fixed; /* the id is known outside: on the wire, or by a span that went */
+	bool fixed;	      /* the id is known outside: on the wire, or by a span that went */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch: one clock for all of its spans */
 	uint8_t id[16];
 	struct st_str state;   /* W3C tracestate; owned */
@@ -71,21 +71,21 @@ struct st_lineage {
 	/* each rung's own */
 	uint8_t context[24]; /* header: trace and span id that its head has */
 	bool has_context;
-	bool denied; /* header: it says that its trace is not to be kept, and no ids */
-	uint64_t task;	   /* task: which read it, or makes it */
-	uint8_t task_kind; /* enum st_task_kind */
-	bool in_task;	   /* task: it is in its reader's hands */
-	bool scope_agreed;  /* scope: its response set off its request's answer */
-	bool scope_direct;  /* scope: ... with no other response in between */
-	bool scope_against; /* scope: ... another's, or its request did not wait for it */
-	uint64_t scope_no;  /* scope: lin.no of the request in whose scope it was made */
-	uint64_t scope_done; /* scope: the task that its response is */
+	bool denied;		  /* header: it says that its trace is not to be kept, and no ids */
+	uint64_t task;		  /* task: which read it, or makes it */
+	uint8_t task_kind;	  /* enum st_task_kind */
+	bool in_task;		  /* task: it is in its reader's hands */
+	bool scope_agreed;	  /* scope: its response set off its request's answer */
+	bool scope_direct;	  /* scope: ... with no other response in between */
+	bool scope_against;	  /* scope: ... another's, or its request did not wait for it */
+	uint64_t scope_no;	  /* scope: lin.no of the request in whose scope it was made */
+	uint64_t scope_done;	  /* scope: the task that its response is */
 	struct st_xchg *scope_up; /* scope: that request, while it lives */
 	struct st_xchg *scope_calls;
 	struct st_xchg *scope_next;
 	struct st_trace *scope_trace; /* scope: what is left of it: a reference, */
 	uint8_t scope_span[8];	      /* and its span */
-	struct st_xchg *seq_next; /* seq: in its bucket */
+	struct st_xchg *seq_next;     /* seq: in its bucket */
 	bool in_seq;
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
 	uint32_t waits;		  /* thread: st_thread.waits when it was read */

@@ -46,7 +46,7 @@ struct st_core_config {
 	uint64_t id_key[2];   /* random, fixed for a recording: span and trace ids derive from it */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
 	struct st_propagators propagators; /* whose headers are read; none: no header is */
-	bool no_quick;	      /* st_proto_ops.quick is left out: what tests compare it with */
+	bool no_quick; /* st_proto_ops.quick is left out: what tests compare it with */
 };
 
 /* Counts since the start. requests = spans + lost_requests + open. */

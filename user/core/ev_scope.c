@@ -16,7 +16,7 @@
 #include "core/evidence.h"
 #include "core/task.h"
 
-#define DEPTH_MAX 32
+#define DEPTH_MAX  32
 /* So often must both words have agreed before the forward one is taken alone. */
 #define AGREED_MIN 32
 

@@ -2,14 +2,8 @@
 #include "core/evidence.h"
 
 const struct st_evidence_ops *const st_evidence_rungs[] = {
-	&st_ev_seq,
-	&st_ev_header,
-	&st_ev_request_id,
-	&st_ev_task,
-	&st_ev_scope,
-	&st_ev_thread,
-	&st_ev_group,
-	NULL,
+	&st_ev_seq,   &st_ev_header, &st_ev_request_id, &st_ev_task,
+	&st_ev_scope, &st_ev_thread, &st_ev_group,	NULL,
 };
 
 struct st_str st_evidence__name(uint8_t evidence)

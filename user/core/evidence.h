@@ -29,7 +29,7 @@ struct st_evidence_ops {
 extern const struct st_evidence_ops *const st_evidence_rungs[];
 
 extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
-	st_ev_scope,	st_ev_thread, st_ev_group;
+	st_ev_scope, st_ev_thread, st_ev_group;
 
 /* The call seems to be made for that request; the thread that read it tells when it answers. */
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up);

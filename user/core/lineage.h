@@ -16,7 +16,6 @@ struct st_core;
 /* So many wait at most; beyond that the oldest one becomes a root. */
 #define ST_LINEAGE_HELD_MAX 16384u
 
-
 /* Exchanges that have ended, in the order in which they came here. */
 struct st_waiting {
 	struct st_xchg *first, *last;

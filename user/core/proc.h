@@ -25,7 +25,7 @@ struct st_proc {
 	struct st_xlist inbound; /* SERVER, not answered, in the order in which they opened */
 	struct st_xlist pending; /* CLIENT, not placed, the same */
 	bool gone;
-	uint8_t proxy; /* enum st_proxy */
+	uint8_t proxy;	 /* enum st_proxy */
 	bool differed;	 /* scope: the two words about a call did, once */
 	uint32_t agreed; /* scope: how often they agreed */
 };

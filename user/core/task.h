@@ -21,7 +21,7 @@ struct st_task {
 	struct st_xchg *in_hand; /* the last one of them */
 	/* made by a thread that works for no task: what it had in hand then */
 	uint32_t maker_tid;
-	uint64_t maker_no; /* lin.no; 0: nothing */
+	uint64_t maker_no;	     /* lin.no; 0: nothing */
 	struct st_xchg *response_of; /* scope: the call whose response it is */
 	/* answering */
 	uint64_t answered_conn; /* whose requests it answers; 0: none yet */

@@ -192,7 +192,7 @@ static int attach(struct st_follow *f, struct proc *p, struct file *to, const ch
 		struct bpf_program *prog =
 			bpf_object__find_program_by_name(f->obj, plan->site[i].prog);
 		struct bpf_link *l = prog ? bpf_program__attach_uprobe(prog, false, (int)p->tgid,
-								      path, plan->site[i].off)
+								       path, plan->site[i].off)
 					  : NULL;
 
 		if (!l)

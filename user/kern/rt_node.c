@@ -40,7 +40,7 @@ static bool keeps_id_there(struct st_elf *e, uint64_t async_reset)
 
 	if (!st_code__read(e, async_reset, &c, why, sizeof(why)))
 		for (size_t i = 0; i < c.cnt; i++)
-			found |= c.v[i].disp == ASYNC_ID_OFF ? 1
+			found |= c.v[i].disp == ASYNC_ID_OFF	   ? 1
 				 : c.v[i].disp == ASYNC_ID_OFF + 8 ? 2
 								   : 0;
 	st_code__free(&c);

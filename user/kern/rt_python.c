@@ -54,8 +54,8 @@ static int may_be_queue(const char *file, int is_exe)
 
 static int find_queue(struct st_elf *e, struct st_rt_plan *p)
 {
-	static const char *const names[] = {"put", "put_nowait", "get",
-					    "get_nowait", "empty", "qsize"};
+	static const char *const names[] = {"put",	  "put_nowait", "get",
+					    "get_nowait", "empty",	"qsize"};
 	struct st_pymethod m[6];
 	int err = st_pymethod__in_table(e, names, 6, m);
 
