@@ -78,6 +78,9 @@ struct st_lineage {
 	bool scope_agreed;	  /* scope: its response set off its request's answer */
 	bool scope_direct;	  /* scope: ... with no other response in between */
 	bool scope_against;	  /* scope: ... another's, or its request did not wait for it */
+	struct st_xchg *group_next; /* group: in its bucket */
+	uint64_t group_pos;	    /* group: where its response begins */
+	bool in_group;
 	uint64_t scope_no;	  /* scope: lin.no of the request in whose scope it was made */
 	uint64_t scope_done;	  /* scope: the task that its response is */
 	struct st_xchg *scope_up; /* scope: that request, while it lives */

@@ -19,8 +19,6 @@ struct st_conn_info {
 	uint32_t refs;
 	bool has_isn;
 	uint32_t isn[2];      /* by enum st_dir: TCP sequence number of the first byte */
-	struct st_xchg *last; /* of the group rung: whose response began last, from last_pos on */
-	uint64_t last_pos;
 	uint64_t caller; /* of the task rung: who makes the next request; 0: not told */
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */

@@ -54,6 +54,8 @@ struct st_conn {
 
 /* Buckets of calls that wait for their other end, as a power of two. */
 #define ST_SEQ_BITS	   12
+/* The same of proxies' calls that are answered and have no place yet. */
+#define ST_PASSING_BITS	   10
 
 #define ST_NAMES_RESOURCES 8192u
 #define ST_ADMITTED	   256u
@@ -66,6 +68,7 @@ struct st_core {
 	struct st_procs procs;
 	struct st_tasks tasks;
 	struct st_xchg *seq[1u << ST_SEQ_BITS]; /* ev_seq.c */
+	struct st_xchg *passing[1u << ST_PASSING_BITS]; /* ev_group.c */
 	struct st_conn_info *free_infos;
 	struct st_conn **conns; /* by slot */
 	struct st_conn *free_conns;

@@ -13,30 +13,46 @@
 #include "core/conn.h"
 #include "core/evidence.h"
 
+static struct st_xchg **bucket_of(struct st_core *c, uint64_t conn_id)
+{
+	return &c->passing[(conn_id * 0x9e3779b97f4a7c15ULL) >> (64 - ST_PASSING_BITS)];
+}
+
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
-	if (x->role != ST_ROLE_CLIENT || !st_proc__is_proxy(c, x->lin.proc))
+	struct st_xchg **bucket = bucket_of(c, x->conn_id);
+
+	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !st_proc__is_proxy(c, x->lin.proc))
 		return;
-	x->conn->last = x;
-	x->conn->last_pos = ch->pos;
+	x->lin.group_pos = ch->pos;
+	x->lin.group_next = *bucket;
+	x->lin.in_group = true;
+	*bucket = x;
 }
 
 static void forget(struct st_core *c, struct st_xchg *x)
 {
-	(void)c;
-	if (x->conn->last == x)
-		x->conn->last = NULL;
+	struct st_xchg **at = bucket_of(c, x->conn_id);
+
+	if (!x->lin.in_group)
+		return;
+	while (*at != x)
+		at = &(*at)->lin.group_next;
+	*at = x->lin.group_next;
+	x->lin.in_group = false;
 }
 
-/* The upstream exchange whose response the record speaks of. */
+/*
+ * The upstream exchange whose response the record speaks of; its connection may be closed by now.
+ * The newest of a bucket stands first.
+ */
 static struct st_xchg *source(struct st_core *c, const struct st_rec *rec)
 {
-	struct st_conn *from;
+	struct st_xchg *x = *bucket_of(c, rec->pos);
 
-	if (!st_core__knows(c, rec->call_len, rec->pos))
-		return NULL;
-	from = c->conns[rec->call_len];
-	return from->info->last_pos <= rec->opp_pos ? from->info->last : NULL;
+	while (x && (x->conn_id != rec->pos || x->lin.group_pos > rec->opp_pos))
+		x = x->lin.group_next;
+	return x;
 }
 
 static void told(struct st_core *c, const struct st_rec *rec)

@@ -65,8 +65,13 @@ static void fill_error(struct st_row *r, const struct st_span *s, bool utf8)
 		st_term__clean(r->err, sizeof(r->err), type, utf8);
 }
 
+/* A header's word is another's; every other evidence is of a span that we make ourselves. */
 static bool parent_is_remote(const struct st_span *s)
 {
+	struct st_str evidence = str_of(s, ST_KEY(spantap_parent_evidence));
+
+	if (evidence.len)
+		return st_str_eq(evidence, ST_STR("header"));
 	if (s->flags & FLAG_HAS_IS_REMOTE)
 		return s->flags & FLAG_IS_REMOTE;
 	return s->kind == ST_KIND_SERVER || s->kind == ST_KIND_CONSUMER;
