@@ -8,6 +8,7 @@
 #define ST_BPF_WAITS_H
 
 #include "arch.h"
+#include "conn.h"
 #include "marks.h"
 
 /* ST_F_* of the current thread's next record; what is told is forgotten. */
@@ -19,6 +20,45 @@ static __always_inline __u16 st_waits_take(__u32 tid)
 		return ST_F_WATCHED;
 	st_mark(tid, ST_MARK_WAITED, false);
 	return ST_F_WATCHED | ST_F_WAITED;
+}
+
+#define ST_POLL_LOOK 4 /* descriptors of a poll(2) that are looked at */
+
+/* Is it a socket of IPv4 or IPv6? Others wake a library's own waiting (a pipe, an eventfd). */
+static __always_inline bool st_fd_is_inet(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file *file;
+	struct socket *sock;
+	__u16 family;
+
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return false;
+	file = (struct file *)st_kernel_u64((__u64)(BPF_CORE_READ(fdt, fd) + fd));
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000)
+		return false;
+	sock = BPF_CORE_READ(file, private_data);
+	family = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
+	return family == ST_AF_INET || family == ST_AF_INET6;
+}
+
+/* Several connections at once? Libraries poll one, and what wakes them. */
+static __noinline int st_polls_many(__u64 fds, __u64 cnt)
+{
+	__u64 one; /* struct pollfd: the descriptor comes first */
+	int inet = 0;
+
+	if (cnt > ST_POLL_LOOK)
+		return 1;
+	for (__u32 i = 0; i < ST_POLL_LOOK; i++) {
+		if (i >= cnt)
+			break;
+		if (bpf_probe_read_user(&one, sizeof(one), (void *)(fds + i * sizeof(one))))
+			return 1;
+		inet += st_fd_is_inet((__u32)one);
+	}
+	return inet > 1;
 }
 
 /* Does the thread wait in a call that may bring it any of several things? */
@@ -34,7 +74,7 @@ static __always_inline bool st_waits_for_many(const struct st_sysargs *a)
 		return true;
 	case ST_NR_POLL:
 	case ST_NR_PPOLL:
-		return a->arg[1] > 1;
+		return a->arg[1] > 1 && st_polls_many(a->arg[0], a->arg[1]);
 	}
 	return false;
 }

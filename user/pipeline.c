@@ -208,9 +208,8 @@ static void on_mode(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mod
 }
 
 /* Asked for once, whatever comes of it. */
-static void on_watch_waits(void *ctx)
+void st_pipeline__watch_waits(struct st_pipeline *p)
 {
-	struct st_pipeline *p = ctx;
 	int err;
 
 	if (p->watches_waits)
@@ -219,6 +218,11 @@ static void on_watch_waits(void *ctx)
 	err = st_tracer__watch_waits(p->tracer);
 	if (err)
 		st_debug("threads' waits: %s", strerror(-err));
+}
+
+static void on_watch_waits(void *ctx)
+{
+	st_pipeline__watch_waits(ctx);
 }
 
 static void on_gone(void *ctx, uint32_t slot, uint64_t conn_id)

@@ -29,6 +29,8 @@ void st_pipeline__settle(struct st_pipeline *p);
 uint64_t st_pipeline__tick(struct st_pipeline *p, uint64_t now_ns);
 /* The part of it that a replay repeats: spans that waited long enough for evidence are made. */
 void st_pipeline__pass_time(struct st_pipeline *p, uint64_t now_ns);
+/* Threads that wait for several things at once are noted from here on (st_tracer__watch_waits). */
+void st_pipeline__watch_waits(struct st_pipeline *p);
 /* No more records: open exchanges become incomplete spans. */
 void st_pipeline__end(struct st_pipeline *p, uint64_t now_ns);
 void st_pipeline__set_clock(struct st_pipeline *p, int64_t epoch_off_ns);

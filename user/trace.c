@@ -385,7 +385,12 @@ static int make_timing(struct trace *t)
 
 static void follow_one(void *ctx, uint32_t tgid)
 {
-	st_follow__process(ctx, tgid);
+	struct trace *t = ctx;
+
+	st_follow__process(t->follow, tgid);
+	/* A proxy has a rule of its own. */
+	if (!st_who__is_proxy(tgid))
+		st_pipeline__watch_waits(t->pipe);
 }
 
 static int start(struct trace *t)
@@ -405,7 +410,7 @@ static int start(struct trace *t)
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
 	if (!err && t->follow)
-		st_who__each(t->who, follow_one, t->follow);
+		st_who__each(t->who, follow_one, t);
 	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
 		err = -ENOMEM;
 	return err;

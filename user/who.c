@@ -133,13 +133,19 @@ static bool is_proxy(const char *exe)
 	return st_proxy__is_name(st_str(exe, strlen(exe)));
 }
 
+bool st_who__is_proxy(uint32_t tgid)
+{
+	char exe[PATH_MAX];
+
+	return !st_procs__exe(tgid, exe, sizeof(exe)) && is_proxy(exe);
+}
+
 static void mark_proxy(void *ctx, uint32_t tgid, uint32_t parent)
 {
 	struct st_who *w = ctx;
-	char exe[PATH_MAX];
 
 	(void)parent;
-	if (st_procs__exe(tgid, exe, sizeof(exe)) >= 0 && is_proxy(exe))
+	if (st_who__is_proxy(tgid))
 		st_tracer__mark(w->tracer, tgid, ST_MARK_PROXY);
 }
 

@@ -23,6 +23,8 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
  * -errno after having said why (a process that has gone meanwhile).
  */
 int st_who__begin(struct st_who *w, struct st_tracer *t);
+/* Does the process run a program that passes requests on? */
+bool st_who__is_proxy(uint32_t tgid);
 /* Calls fn for each process that was chosen at the start. */
 void st_who__each(const struct st_who *w, void (*fn)(void *ctx, uint32_t tgid), void *ctx);
 

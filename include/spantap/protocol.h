@@ -48,6 +48,7 @@ struct st_xchg {
 	bool answered;		  /* a final response has begun */
 	bool ended;		  /* it waits for its place in a trace, on no connection any more */
 	bool incomplete;	  /* bytes of it were not seen */
+	bool unsure;		  /* another one's answer may be taken for its own: no evidence */
 	bool shown;		  /* as open, to the user */
 	struct st_str error_type; /* static text; empty: no error */
 	const struct st_proto_ops *ops;

@@ -38,7 +38,7 @@ static struct st_xchg *forward(struct st_core *c, const struct st_xchg *call)
 		if (!t || t->in_cnt > 1)
 			return NULL;
 		if (t->in_cnt)
-			return t->in_hand && born_ns >= t->in_hand->lin.read_ns ? t->in_hand : NULL;
+			return t->in_hand && born_ns >= st_task__since(t) ? t->in_hand : NULL;
 		born_ns = t->born_ns;
 		id = t->parent;
 	}

@@ -9,7 +9,8 @@
  * what was made before (a pool's worker, a ping) works for somebody else. Where the reader is
  * nobody's ancestor (asyncio reads for its handlers), the one who answers is: calls of the branches
  * that it made, or went on with, since the request was read are that request's, if it answers on
- * one connection alone; who answers for others says nothing.
+ * one connection alone; who answers for others says nothing. Requests of one read (pipelining) are
+ * told apart by the answers: a branch that was made before the last answer belongs to an earlier one.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -52,7 +53,7 @@ static void look_up(struct st_core *c, struct st_xchg *call)
 		if (!t || t->in_cnt > 1)
 			return;
 		if (t->in_cnt && t->in_hand) {
-			if (born_ns >= t->in_hand->lin.read_ns)
+			if (born_ns >= st_task__since(t))
 				st_lineage__below(c, call, t->in_hand, kind_of(call));
 			return;
 		}
@@ -98,6 +99,7 @@ static void let_go(struct st_core *c, struct st_xchg *x)
 	if (!t)
 		return;
 	t->in_cnt--;
+	t->freed_ns = c->now_ns;
 	if (t->in_hand == x)
 		t->in_hand = NULL;
 }
@@ -140,14 +142,18 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk
 	uint64_t task = x->role == ST_ROLE_SERVER ? task_of(c, ch->tid) : 0;
 	struct st_task *t = st_task__get(c, x->tgid, task);
 	struct st_xchg *call, *next;
+	uint64_t since_ns;
 	int left = CALLS_MAX;
 
 	let_go(c, x);
 	if (!t || x->tgid != ch->tgid || !is_its_own(t, x))
 		return;
+	/* What was begun for the request before, on a pipelined connection, is not this one's. */
+	since_ns = x->lin.read_ns > t->answered_ns ? x->lin.read_ns : t->answered_ns;
+	t->answered_ns = ch->time_ns;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
 		next = call->lin.at.next;
-		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, x->lin.read_ns))
+		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, since_ns))
 			st_lineage__below(c, call, x, kind_of(call));
 	}
 }

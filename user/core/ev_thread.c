@@ -3,11 +3,13 @@
  * One thread reads a request, makes calls and answers it.
  *
  * Why it cannot be wrong: the thread did nothing else in between. It read no other connection's
- * request before it answered this one, now or ever before; it never waited for several things at
- * once (epoll, select) while it had the request in hand, so that no timer and no other connection
- * could have had a turn; and it was the one who answered, so that it had not handed the request on.
- * A request that was read without blocking may be an event loop's: it counts only while such
- * waits are seen. Kernel workers that run others' calls (io_uring) are nobody.
+ * request before it answered this one; it never waited for several things at once (epoll, select)
+ * while it had the request in hand, so that no timer and no other connection could have had a turn;
+ * and it was the one who answered, so that it had not handed the request on. A request that it had
+ * read before and left unanswered may still be its own: that counts against it unless this
+ * process's threads are known to leave such requests to others; and one that answers what it had
+ * left while it has another one in hand is not heard again. A request that was read without blocking may be an event loop's: it counts only while such waits are
+ * seen. Kernel workers that run others' calls (io_uring) are nobody.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -24,10 +26,18 @@ static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
 	return x->tid == ch->last_tid && !(ch->flags & ST_F_IO_WORKER);
 }
 
+/* Requests that were read and left must have been answered by others so often. */
+#define HANDED_MIN 4
+
 static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
 {
-	if (t->open_cnt && (!t->in_hand || t->in_hand->conn != x->conn))
-		t->many = true;
+	struct st_xchg *left = t->in_hand;
+
+	if (left && left->conn != x->conn) {
+		left->lin.left = true;
+		t->left_cnt++;
+		t->open_cnt--;
+	}
 	t->open_cnt++;
 	t->in_hand = x;
 	x->lin.thread = t;
@@ -35,9 +45,17 @@ static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chun
 	x->lin.alone = is_telling(ch->flags);
 }
 
+/* What a thread of this process leaves, others answer: as often as chance has it. */
+static bool hands_on(const struct st_proc *p)
+{
+	return p->handed >= HANDED_MIN && p->handed / HANDED_MIN >= p->kept;
+}
+
 /* Nothing but this request is in the thread's hands. */
 static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 {
+	if (t->left_cnt && !hands_on(x->lin.proc))
+		return false;
 	return t->open_cnt == 1 && t->in_hand == x && !t->many && t->waits == x->lin.waits;
 }
 
@@ -55,7 +73,8 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 {
 	struct st_xchg *up = t->in_hand;
 
-	if (!up || !has_only(t, up) || up->tgid != x->tgid)
+	/* What is a task's is for the task's own rung to say. */
+	if (!up || t->task || !has_only(t, up) || up->tgid != x->tgid)
 		return;
 	if (!up->lin.alone) {
 		if (c->cfg.ops.watch_waits && !st_proc__is_proxy(c, x->lin.proc))
@@ -98,16 +117,33 @@ static void let_go(struct st_xchg *x)
 
 	if (!t)
 		return;
-	t->open_cnt--;
+	if (x->lin.left)
+		t->left_cnt--;
+	else
+		t->open_cnt--;
+	x->lin.left = false;
 	if (t->in_hand == x)
 		t->in_hand = NULL;
 	x->lin.thread = NULL;
 }
 
+/* Who answers what it had left while it has another one in hand goes to and fro between them. */
+static void told_of_left(struct st_thread *t, struct st_xchg *x, bool itself)
+{
+	if (itself && t->open_cnt)
+		t->many = true;
+	else if (itself)
+		x->lin.proc->kept++;
+	else
+		x->lin.proc->handed++;
+}
+
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
-	const struct st_thread *t = x->lin.thread;
+	struct st_thread *t = x->lin.thread;
 
+	if (t && x->lin.left)
+		told_of_left(t, x, ch->tid == x->tid);
 	decide(c, x, t && has_only(t, x) && is_one_thread(x, ch) && ch->tid == x->tid);
 	let_go(x);
 }

@@ -154,7 +154,7 @@ void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 	if (x->lin.placed && x->role == ST_ROLE_CLIENT)
 		adopt(up, x);
 	/* Who opened later is nobody's parent; this also keeps the tree one. */
-	if (x->lin.placed || up->lin.no >= x->lin.no)
+	if (x->lin.placed || up->lin.no >= x->lin.no || up->unsure)
 		return;
 	placed(c, x, evidence);
 	if (!up->lin.settled) {

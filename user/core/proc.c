@@ -143,7 +143,7 @@ static void shed_threads(struct st_core *c)
 		struct st_thread **at = &c->procs.thread[i], *t;
 
 		while ((t = *at)) {
-			if (t->open_cnt) {
+			if (t->open_cnt || t->left_cnt) {
 				at = &t->next;
 				continue;
 			}

@@ -26,6 +26,8 @@ struct st_proc {
 	struct st_xlist pending; /* CLIENT, not placed, the same */
 	bool gone;
 	uint8_t proxy;	 /* enum st_proxy */
+	uint32_t handed; /* thread: requests left by who read them and answered by others, */
+	uint32_t kept;	 /* thread: and by themselves, later */
 	bool differed;	 /* scope: the two words about a call did, once */
 	uint32_t agreed; /* scope: how often they agreed */
 };
@@ -42,9 +44,10 @@ struct st_thread {
 	uint32_t tid;
 	uint32_t tgid;
 	struct st_xchg *in_hand; /* thread: the request that was read last and is not answered */
-	uint32_t open_cnt;	 /* thread: requests that it read and that are not answered */
+	uint32_t open_cnt; /* thread: requests that it read and that are not answered, */
+	uint32_t left_cnt; /* thread: and those among them that it left for another one */
 	uint32_t waits;		 /* thread: times that it waited for many things at once */
-	bool many;		 /* thread: it had requests of several connections open at once */
+	bool many; /* thread: it answered one that it had left */
 	uint8_t task_kind;	 /* enum st_task_kind of: */
 	uint64_t task;		 /* task: whose work it does; 0: none's */
 };

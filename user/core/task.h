@@ -8,6 +8,7 @@
 #define ST_CORE_TASK_H
 
 #include "core/lineage.h"
+#include "spantap/protocol.h"
 
 #define ST_TASK_SETS 8192u
 #define ST_TASK_WAYS 4u
@@ -19,6 +20,7 @@ struct st_task {
 	uint32_t tgid;
 	uint32_t in_cnt;	 /* requests that it read and that are not answered */
 	struct st_xchg *in_hand; /* the last one of them */
+	uint64_t freed_ns;	 /* when it had one less, last */
 	/* made by a thread that works for no task: what it had in hand then */
 	uint32_t maker_tid;
 	uint64_t maker_no;	     /* lin.no; 0: nothing */
@@ -26,12 +28,21 @@ struct st_task {
 	/* answering */
 	uint64_t answered_conn; /* whose requests it answers; 0: none yet */
 	bool answers_many;
+	uint64_t answered_ns; /* when it began its last answer */
 };
 
 struct st_tasks {
 	struct st_task *set; /* ST_TASK_SETS * ST_TASK_WAYS, made when the first one comes */
 	uint8_t victim[ST_TASK_SETS];
 };
+
+/* Branches made since then work for the one request that the task has in hand (in_cnt is 1). */
+static inline uint64_t st_task__since(const struct st_task *t)
+{
+	uint64_t read_ns = t->in_hand->lin.read_ns;
+
+	return read_ns > t->freed_ns ? read_ns : t->freed_ns;
+}
 
 /* NULL: not known (any more). */
 struct st_task *st_task__find(struct st_core *c, uint32_t tgid, uint64_t id);

@@ -28,6 +28,19 @@ static int made(struct st_elf *e, struct st_rt_plan *p, const char *name)
 	return st_rt__function(p, e, s.addr, NULL, "py_made");
 }
 
+/* Extension modules (uvloop) do the same by these. */
+static int entered(struct st_elf *e, struct st_rt_plan *p, const char *name, const char *prog)
+{
+	struct st_sym s;
+	int err = st_elf__symbol(e, name, &s);
+
+	if (err) {
+		snprintf(p->why, sizeof(p->why), "no function %s", name);
+		return err;
+	}
+	return st_rt__function(p, e, s.addr, prog, NULL);
+}
+
 static int find_python(struct st_elf *e, struct st_rt_plan *p)
 {
 	struct st_pymethod run;
@@ -37,6 +50,10 @@ static int find_python(struct st_elf *e, struct st_rt_plan *p)
 		return err;
 	p->rt.kind = ST_RUNTIME_SCOPES;
 	err = st_rt__function(p, e, run.addr, "py_enter", "py_leave");
+	if (!err)
+		err = entered(e, p, "PyContext_Enter", "py_enter");
+	if (!err)
+		err = entered(e, p, "PyContext_Exit", "py_leave");
 	if (!err)
 		err = made(e, p, "PyContext_CopyCurrent");
 	if (!err)

@@ -67,6 +67,17 @@ static bool is_overlap(struct st_flow *f, const struct st_chunk *c)
 	return h->part == AWAIT || h->part == CHUNKED || h->partial;
 }
 
+/*
+ * On a pipelined connection of before the tracer came, requests may have been open that nobody saw:
+ * then every answer is taken for that of a later one.
+ */
+static bool may_be_shifted(const struct st_flow *f)
+{
+	const struct http1 *st = f->state;
+
+	return (st->piped || st->overlaps) && !st_flow__is_whole(f);
+}
+
 static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 				    struct st_http1_kept *head)
 {
@@ -91,6 +102,7 @@ static struct st_xchg *open_request(struct st_flow *f, const struct st_chunk *c,
 	x->nth = c->turn == st->last_turn && f->open_cnt > 1 ? f->open_cnt - 1 : 0;
 	st->last_turn = c->turn;
 	st_http1_of(x)->req = st_http1_kept__ref(head);
+	x->unsure = may_be_shifted(f);
 	st_flow__begin(f, x, c);
 	return x;
 }
@@ -200,6 +212,7 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	if (x) {
 		((struct http1 *)f->state)->paired = true;
 		st_http1_of(x)->status = head->status;
+		x->unsure = x->unsure || may_be_shifted(f);
 		st_flow__answer(f, x, c);
 	}
 	if (switches(x, head)) {

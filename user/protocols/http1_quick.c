@@ -42,6 +42,7 @@ static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
 	const struct st_chunk c = {
 		.pos = rec->pos,
 		.first_ns = rec->time_ns,
+		.time_ns = rec->time_ns,
 		.tgid = rec->tgid,
 		.tid = rec->tid,
 		.last_tid = rec->tid,
@@ -75,7 +76,13 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 	struct st_xchg *x = f->first;
 	struct st_http1_xchg *hx;
 	const struct st_chunk c = {
-		.tgid = rec->tgid, .tid = rec->tid, .last_tid = rec->tid, .flags = rec->flags};
+		.pos = rec->pos,
+		.time_ns = rec->time_ns,
+		.tgid = rec->tgid,
+		.tid = rec->tid,
+		.last_tid = rec->tid,
+		.flags = rec->flags,
+	};
 
 	/* Bytes behind the answer in the same call: another one. */
 	if (!x || x->answered || rec->call_len > len || st->half[rec->dir ^ 1].part != HEAD)
