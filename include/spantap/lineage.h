@@ -91,6 +91,7 @@ struct st_lineage {
 	struct st_xchg *seq_next;     /* seq: in its bucket */
 	bool in_seq;
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
+	bool inside; /* thread: its response was read before its thread did anything else */
 	bool left; /* thread: its reader has read another one since */
 	uint32_t waits;		  /* thread: st_thread.waits when it was read */
 	struct st_thread *thread; /* thread: which read it and has not answered it */

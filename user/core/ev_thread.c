@@ -4,7 +4,7 @@
  *
  * Why it cannot be wrong: the thread did nothing else in between. It read no other connection's
  * request before it answered this one; it never waited for several things at once (epoll, select)
- * while it had the request in hand, so that no timer and no other connection could have had a turn;
+ * while it had the request in hand (or not before the call was over), so that no timer and no other connection could have had a turn;
  * and it was the one who answered, so that it had not handed the request on. A request that it had
  * read before and left unanswered may still be its own: that counts against it unless this
  * process's threads are known to leave such requests to others; and one that answers what it had
@@ -27,7 +27,9 @@ static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
 }
 
 /* Requests that were read and left must have been answered by others so often. */
-#define HANDED_MIN 4
+#define HANDED_MIN 2
+/* ... and so much more often than by themselves. */
+#define HANDED_RATIO 4
 
 static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
 {
@@ -48,7 +50,7 @@ static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chun
 /* What a thread of this process leaves, others answer: as often as chance has it. */
 static bool hands_on(const struct st_proc *p)
 {
-	return p->handed >= HANDED_MIN && p->handed / HANDED_MIN >= p->kept;
+	return p->handed >= HANDED_MIN && p->handed / HANDED_RATIO >= p->kept;
 }
 
 /* Nothing but this request is in the thread's hands. */
@@ -98,15 +100,19 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 		call_by(c, t, x);
 }
 
-/* The calls that it seemed to make are its own, or nobody knows whose. */
-static void decide(struct st_core *c, struct st_xchg *x, bool sure)
+/*
+ * The calls that it seemed to make are its own, or nobody knows whose. sure: nothing else was done until
+ * now; itself: at least the same thread answers, so that calls that were over before it did something
+ * else are its own.
+ */
+static void decide(struct st_core *c, struct st_xchg *x, bool sure, bool itself)
 {
 	while (x->lin.guessed) {
 		struct st_xchg *call = x->lin.guessed;
 
 		x->lin.guessed = call->lin.guess_next;
 		call->lin.guess = NULL;
-		if (sure)
+		if (sure || (itself && call->lin.inside))
 			st_lineage__below(c, call, x, ST_EV_THREAD);
 	}
 }
@@ -138,19 +144,31 @@ static void told_of_left(struct st_thread *t, struct st_xchg *x, bool itself)
 		x->lin.proc->handed++;
 }
 
+/* A call's response is read, and its thread has done nothing else since it read the request. */
+static void response(struct st_core *c, struct st_xchg *call, const struct st_chunk *ch)
+{
+	const struct st_thread *t = st_thread__find(c, ch->tid);
+
+	call->lin.inside = t && ch->tid == call->tid && t == call->lin.guess->lin.thread &&
+			   has_only(t, call->lin.guess);
+}
+
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
 	struct st_thread *t = x->lin.thread;
+	bool itself = t && is_one_thread(x, ch) && ch->tid == x->tid;
 
+	if (x->lin.guess)
+		response(c, x, ch);
 	if (t && x->lin.left)
 		told_of_left(t, x, ch->tid == x->tid);
-	decide(c, x, t && has_only(t, x) && is_one_thread(x, ch) && ch->tid == x->tid);
+	decide(c, x, itself && has_only(t, x), itself);
 	let_go(x);
 }
 
 static void closed(struct st_core *c, struct st_xchg *x)
 {
-	decide(c, x, false);
+	decide(c, x, false, false);
 	let_go(x);
 }
 
