@@ -31,7 +31,7 @@ static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
 /* ... and so much more often than by themselves. */
 #define HANDED_RATIO 4
 
-static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
+static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
 {
 	struct st_xchg *left = t->in_hand;
 
@@ -43,8 +43,8 @@ static void read_by(struct st_thread *t, struct st_xchg *x, const struct st_chun
 	t->open_cnt++;
 	t->in_hand = x;
 	x->lin.thread = t;
-	x->lin.waits = t->waits;
-	x->lin.alone = is_telling(ch->flags);
+	x->lin.waits = t->waits;	x->lin.alone = is_telling(ch->flags) ||
+		       st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL;
 }
 
 /* What a thread of this process leaves, others answer: as often as chance has it. */
@@ -56,9 +56,11 @@ static bool hands_on(const struct st_proc *p)
 /* Nothing but this request is in the thread's hands. */
 static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 {
+	bool waited = t->waits != x->lin.waits && x->lin.proc->program != ST_PROGRAM_SERIAL;
+
 	if (t->left_cnt && !hands_on(x->lin.proc))
 		return false;
-	return t->open_cnt == 1 && t->in_hand == x && !t->many && t->waits == x->lin.waits;
+	return t->open_cnt == 1 && t->in_hand == x && !t->many && !waited;
 }
 
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
@@ -94,8 +96,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 		return;
 	t = x->role == ST_ROLE_SERVER ? st_thread__get(c, x->tgid, x->tid)
 				      : st_thread__find(c, x->tid);
-	if (t && x->role == ST_ROLE_SERVER)
-		read_by(t, x, ch);
+	if (t && x->role == ST_ROLE_SERVER)		read_by(c, t, x, ch);
 	else if (t)
 		call_by(c, t, x);
 }

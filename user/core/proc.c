@@ -120,19 +120,30 @@ bool st_proxy__is_name(struct st_str name)
 	return false;
 }
 
-bool st_proc__is_proxy(struct st_core *c, struct st_proc *p)
+/* PHP's process managers give a process one request at a time, whatever it waits for (sapi/fpm). */
+static bool is_serial_name(struct st_str name)
+{
+	return name.len >= 7 &&
+	       (!memcmp(name.p, "php-fpm", 7) || !memcmp(name.p, "php-cgi", 7));
+}
+
+enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 {
 	const struct st_resource *r;
 
-	if (p->proxy == ST_PROXY_ASK) {
-		p->proxy = ST_PROXY_NO;
-		r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
-		for (uint16_t i = 0; r && i < r->attr_cnt; i++)
-			if (r->attrs[i].key == ST_KEY(process_executable_name) &&
-			    st_proxy__is_name(r->attrs[i].s))
-				p->proxy = ST_PROXY_YES;
+	if (p->program != ST_PROGRAM_ASK)
+		return p->program;
+	p->program = ST_PROGRAM_ANY;
+	r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
+	for (uint16_t i = 0; r && i < r->attr_cnt; i++) {
+		if (r->attrs[i].key != ST_KEY(process_executable_name))
+			continue;
+		if (st_proxy__is_name(r->attrs[i].s))
+			p->program = ST_PROGRAM_PROXY;
+		else if (is_serial_name(r->attrs[i].s))
+			p->program = ST_PROGRAM_SERIAL;
 	}
-	return p->proxy == ST_PROXY_YES;
+	return p->program;
 }
 
 /* ---- threads ---- */

@@ -25,20 +25,20 @@ struct st_proc {
 	struct st_xlist inbound; /* SERVER, not answered, in the order in which they opened */
 	struct st_xlist pending; /* CLIENT, not placed, the same */
 	bool gone;
-	uint8_t proxy;	 /* enum st_proxy */
+	uint8_t program; /* enum st_program */
 	uint32_t handed; /* thread: requests left by who read them and answered by others, */
 	uint32_t kept;	 /* thread: and by themselves, later */
 	bool differed;	 /* scope: the two words about a call did, once */
 	uint32_t agreed; /* scope: how often they agreed */
 };
 
-/* Does the process pass requests on, one upstream exchange for one of its own? */
-enum st_proxy {
-	ST_PROXY_ASK = 0, /* not looked up yet */
-	ST_PROXY_NO,
-	ST_PROXY_YES,
+/* What is known of the program that a process runs. */
+enum st_program {
+	ST_PROGRAM_ASK = 0, /* not looked up yet */
+	ST_PROGRAM_ANY,
+	ST_PROGRAM_PROXY,  /* passes requests on, one upstream exchange for one of its own */
+	ST_PROGRAM_SERIAL, /* each process works on one request from its read to its answer */
 };
-
 struct st_thread {
 	struct st_thread *next;
 	uint32_t tid;
@@ -73,9 +73,12 @@ void st_proc__free_all(struct st_core *c);
 
 /* Is a program of this name one that passes requests on? */
 bool st_proxy__is_name(struct st_str name);
-/* Does the process? By its executable's name. */
-bool st_proc__is_proxy(struct st_core *c, struct st_proc *p);
-
+/* By its executable's name. */
+enum st_program st_proc__program(struct st_core *c, struct st_proc *p);
+static inline bool st_proc__is_proxy(struct st_core *c, struct st_proc *p)
+{
+	return st_proc__program(c, p) == ST_PROGRAM_PROXY;
+}
 void st_xlist__add(struct st_xlist *l, struct st_xchg *x);
 void st_xlist__del(struct st_xlist *l, struct st_xchg *x);
 
