@@ -37,11 +37,15 @@ FN(lv_loop, "1: dec %rdi\n jne 1b\n ret");
 FN(lv_tls, "call *%rsi\n test %eax, %eax\n je 1f\n"
 	   " .byte 0x66, 0x66, 0x48\n call lv_other\n1: mov %r13, %rax\n ret");
 FN(lv_tail, "test %edi, %edi\n jne 1f\n mov %rsi, %rax\n ret\n1: jmp lv_stepped");
+/* The value is there before the last call; in a register that the call changes; indirect. */
+FN(lv_early, "call *%rsi\n mov %rax, %rbx\n call lv_other\n mov %rbx, %rax\n ret");
+FN(lv_late, "mov %rcx, %r8\n call lv_other\n mov %r8, %rax\n ret");
+FN(lv_early_join, "test %edi, %edi\n jne 1f\n call lv_other\n1: mov %rbx, %rax\n ret");
 FN(lv_switch, "jmp *(%rdx,%rax,8)\n ret");
 FN(lv_rcx, "call *%rsi\n jrcxz 1f\n call *%rsi\n2: jmp 2b\n1: ret");
 #endif
 
-static void expect(struct st_elf *e, const char *name, const char *want)
+static void expect(struct st_elf *e, const char *name, bool early, const char *want)
 {
 	struct st_leaves l;
 	struct st_sym s;
@@ -49,7 +53,7 @@ static void expect(struct st_elf *e, const char *name, const char *want)
 	int err;
 
 	assert_int_equal(st_elf__symbol(e, name, &s), 0);
-	err = st_leaves__find(e, s.addr, &l);
+	err = st_leaves__find(e, s.addr, early, &l);
 	if (err)
 		snprintf(got, sizeof(got), "%s", l.why);
 	for (uint32_t i = 0; !err && i < l.cnt; i++) {
@@ -70,17 +74,25 @@ static void test_leaves(void **state)
 
 	(void)state;
 	assert_int_equal(st_elf__open("/proc/self/exe", &e), 0);
-	expect(e, "lv_drop", "e5+6=3 e16+18=3");
-	expect(e, "lv_null", "e16+8=3");
-	expect(e, "lv_two", "e16+4=17");
-	expect(e, "lv_stepped", "s16+2=0");
-	expect(e, "lv_join", "s16+6=3");
-	expect(e, "lv_loop", "e4+3=0");
-	expect(e, "lv_tls", "e16+4=13");
-	expect(e, "lv_tail", "e4+2=6 s16+0=0");
-	expect(e, "lv_switch", "it has a switch");
-	expect(e, "lv_rcx", "a way out of it begins with a loop");
-	expect(e, "lv_other", "s16+0=16");
+	expect(e, "lv_drop", false, "e5+6=3 e16+18=3");
+	expect(e, "lv_null", false, "e16+8=3");
+	expect(e, "lv_two", false, "e16+4=17");
+	expect(e, "lv_stepped", false, "s16+2=0");
+	expect(e, "lv_join", false, "s16+6=3");
+	expect(e, "lv_loop", false, "e4+3=0");
+	expect(e, "lv_tls", false, "e16+4=13");
+	expect(e, "lv_tail", false, "e4+2=6 s16+0=0");
+	expect(e, "lv_switch", false, "it has a switch");
+	expect(e, "lv_rcx", false, "a way out of it begins with a loop");
+	expect(e, "lv_other", false, "s16+0=16");
+	expect(e, "lv_early", false, "s16+10=3");
+	expect(e, "lv_early", true, "e16+5=3");
+	expect(e, "lv_late", true, "s16+8=8");
+	expect(e, "lv_stepped", true, "s16+2=0");
+	expect(e, "lv_join", true, "s16+6=3");
+	expect(e, "lv_early_join", false, "s16+9=3");
+	expect(e, "lv_early_join", true, "e5+2=3 e16+4=3");
+	expect(e, "lv_drop", true, "e5+6=3 e16+18=3");
 	st_elf__close(e);
 }
 

@@ -449,7 +449,7 @@ static uint32_t add_leaves(struct st_uprobe_site *site, uint32_t cnt, struct st_
 	struct st_retsites r;
 	struct st_leaves l;
 
-	if (st_leaves__find(e, addr, &l)) {
+	if (st_leaves__find(e, addr, key == 2, &l)) {
 		assert_int_equal(st_retsites__follow(e, addr, &r), 0);
 		return add(site, cnt, &r, key);
 	}

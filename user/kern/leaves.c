@@ -9,20 +9,21 @@
 #include "kern/code.h"
 #include "kern/elfsym.h"
 
-#define FOLLOW_MAX 8   /* functions */
-#define STEPS_MAX  512 /* instructions looked at for one value */
+#define FOLLOW_MAX   8	     /* functions */
+#define STEPS_MAX    512     /* instructions looked at for one value */
+#define CALLEE_SAVED 0xf028u /* rbx, rbp, r12 to r15 */
 
 /* What is known of an instruction. */
-#define DOOMED	   1u /* every way from here leads to a return, and no call lies on it */
-#define JOINED	   2u /* jumps lead here */
-#define FORCED	   4u /* a site itself, because ways join behind a call */
+#define DOOMED	     1u /* every way from here leads to a return, and no call lies on it */
+#define JOINED	     2u /* jumps lead here */
+#define FORCED	     4u /* a site itself, because ways join behind a call */
 
 struct work {
 	struct st_elf *e;
 	struct st_code c;
 	uint8_t *mark;
 	struct st_leaves *out;
-	bool shared;
+	bool shared, early;
 };
 
 static int refuse(struct work *w, int err, const char *why)
@@ -94,46 +95,6 @@ static int find_joins(struct work *w)
 		if (in->kind == ST_INSN_JUMP || in->kind == ST_INSN_BRANCH)
 			w->mark[target(w, i)] |= JOINED;
 	}
-	return 0;
-}
-
-/* Comes a forced site behind this one? Then a way would hit both. */
-static bool meets_forced(const struct work *w, long i, int depth)
-{
-	for (; i >= 0 && depth < 32; depth++) {
-		if (w->mark[i] & FORCED)
-			return true;
-		if (w->c.v[i].kind == ST_INSN_RET)
-			return false;
-		if (w->c.v[i].kind == ST_INSN_BRANCH &&
-		    meets_forced(w, target(w, (size_t)i), depth))
-			return true;
-		i = w->c.v[i].kind == ST_INSN_JUMP ? target(w, (size_t)i) : next(w, (size_t)i);
-	}
-	return i >= 0;
-}
-
-/* Behind a call, where other ways come in: that place is a site for them all. */
-static int force_joins(struct work *w)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < w->c.cnt; i++) {
-		long n = next(w, i);
-
-		if (w->c.v[i].kind != ST_INSN_CALL || !is(w, n, DOOMED) || !is(w, n, JOINED))
-			continue;
-		w->mark[n] |= FORCED;
-		any = true;
-	}
-	if (!any)
-		return 0;
-	for (size_t i = 0; i < w->c.cnt; i++)
-		if (w->mark[i] & FORCED && w->c.v[i].kind != ST_INSN_RET &&
-		    (meets_forced(w, next(w, i), 0) ||
-		     (w->c.v[i].target && meets_forced(w, target(w, i), 0))))
-			return refuse(w, -ENOTSUP, "ways out of it join more than once");
-	find_doomed(w);
 	return 0;
 }
 
@@ -226,6 +187,66 @@ static uint8_t value_from(const struct work *w, long i)
 	return returned(w, i, v);
 }
 
+static enum st_site_cost site_cost(const struct work *w, long i)
+{
+	return st_insn__cost(w->c.v[i].bytes, w->c.v[i].size);
+}
+
+/* A call behind which nothing but the way out lies, with the value ready already. */
+static bool is_early_site(const struct work *w, size_t i)
+{
+	uint8_t reg;
+
+	if (!w->early || w->c.v[i].kind != ST_INSN_CALL || !w->c.v[i].target ||
+	    site_cost(w, (long)i) != ST_SITE_EMULATED || !is(w, next(w, i), DOOMED))
+		return false;
+	reg = value_from(w, next(w, i));
+	return reg == ST_REG_ZERO || (reg < ST_REG_CNT && CALLEE_SAVED & 1u << reg);
+}
+
+/* ---- where ways join behind a call ---- */
+
+/* Comes a forced site behind this one? Then a way would hit both. */
+static bool meets_forced(const struct work *w, long i, int depth)
+{
+	for (; i >= 0 && depth < 32; depth++) {
+		if (w->mark[i] & FORCED)
+			return true;
+		if (w->c.v[i].kind == ST_INSN_RET)
+			return false;
+		if (w->c.v[i].kind == ST_INSN_BRANCH &&
+		    meets_forced(w, target(w, (size_t)i), depth))
+			return true;
+		i = w->c.v[i].kind == ST_INSN_JUMP ? target(w, (size_t)i) : next(w, (size_t)i);
+	}
+	return i >= 0;
+}
+
+/* Behind a call, where other ways come in: that place is a site for them all. */
+static int force_joins(struct work *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < w->c.cnt; i++) {
+		long n = next(w, i);
+
+		if (w->c.v[i].kind != ST_INSN_CALL || !is(w, n, DOOMED) || !is(w, n, JOINED) ||
+		    is_early_site(w, i))
+			continue;
+		w->mark[n] |= FORCED;
+		any = true;
+	}
+	if (!any)
+		return 0;
+	for (size_t i = 0; i < w->c.cnt; i++)
+		if (w->mark[i] & FORCED && w->c.v[i].kind != ST_INSN_RET &&
+		    (meets_forced(w, next(w, i), 0) ||
+		     (w->c.v[i].target && meets_forced(w, target(w, i), 0))))
+			return refuse(w, -ENOTSUP, "ways out of it join more than once");
+	find_doomed(w);
+	return 0;
+}
+
 /* ---- sites ---- */
 
 static int add(struct work *w, size_t i, uint8_t cond, long on)
@@ -251,13 +272,8 @@ static int add(struct work *w, size_t i, uint8_t cond, long on)
 	return st_elf__offset(w->e, l->addr, &l->off);
 }
 
-static enum st_site_cost site_cost(const struct work *w, long i)
-{
-	return st_insn__cost(w->c.v[i].bytes, w->c.v[i].size);
-}
-
 /* From here straight on: the first of the cheapest before other ways come in. */
-static int add_straight(struct work *w, long from)
+static long straight(const struct work *w, long from)
 {
 	long best = from;
 
@@ -271,7 +287,25 @@ static int add_straight(struct work *w, long from)
 		if (in->kind != ST_INSN_PLAIN && in->kind != ST_INSN_NOP)
 			break;
 	}
+	return best;
+}
+
+static int add_straight(struct work *w, long from)
+{
+	long best = straight(w, from);
+
 	return add(w, (size_t)best, ST_COND_ALWAYS, best);
+}
+
+/* Call i comes back to the way out. */
+static int add_call(struct work *w, size_t i)
+{
+	long on = next(w, i);
+
+	if (is_early_site(w, i) &&
+	    (is(w, on, JOINED) || site_cost(w, straight(w, on)) != ST_SITE_EMULATED))
+		return add(w, i, ST_COND_ALWAYS, on);
+	return add_straight(w, on);
 }
 
 /* A jump one of whose ways is doomed. */
@@ -299,7 +333,7 @@ static int add_sites(struct work *w)
 		else if (w->mark[i] & DOOMED)
 			continue;
 		else if (w->c.v[i].kind == ST_INSN_CALL && is(w, next(w, i), DOOMED))
-			err = add_straight(w, next(w, i));
+			err = add_call(w, i);
 		else if (w->c.v[i].kind == ST_INSN_BRANCH || w->c.v[i].kind == ST_INSN_TAIL_IF)
 			err = add_branch(w, i);
 	}
@@ -353,14 +387,14 @@ static int find_one(struct work *w, uint64_t addr, struct todo *t)
 	return err;
 }
 
-int st_leaves__find(struct st_elf *e, uint64_t addr, struct st_leaves *out)
+int st_leaves__find(struct st_elf *e, uint64_t addr, bool early, struct st_leaves *out)
 {
 	struct todo t = {.addr = {addr}, .cnt = 1};
 	int err = 0;
 
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; !err && i < t.cnt; i++) {
-		struct work w = {.e = e, .out = out, .shared = i > 0};
+		struct work w = {.e = e, .out = out, .shared = i > 0, .early = early};
 
 		err = find_one(&w, t.addr[i], &t);
 	}

@@ -37,8 +37,10 @@ struct st_leaves {
 
 /*
  * Each way out of the function at addr hits one of them, once. Of a function that is tail called
- * its own are taken. -errno with `why`: then the returns (kern/retsites.h) are left.
+ * its own are taken. early: the place may be the last call, if it is to a known function and the
+ * value lies ready in a register that a call keeps; for functions whose value matters (a new object's
+ * address), not the moment. -errno with `why`: then the returns (kern/retsites.h) are left.
  */
-int st_leaves__find(struct st_elf *e, uint64_t addr, struct st_leaves *out);
+int st_leaves__find(struct st_elf *e, uint64_t addr, bool early, struct st_leaves *out);
 
 #endif
