@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
@@ -412,6 +413,57 @@ static void killed(enum st_uprobe_way way)
 	stop(&c);
 }
 
+/* Two containers of one image: two devices, one real file. In a mount namespace of its own. */
+static const char overlay[] =
+	"set -e; mkdir $0/lower $0/rest $0/a $0/b; cp /proc/$PPID/exe $0/lower/program;"
+	"mount --make-rprivate /; mount -t tmpfs none $0/rest;"
+	"for i in a b; do mkdir $0/rest/up$i $0/rest/work$i;"
+	"mount -t overlay -o lowerdir=$0/lower,upperdir=$0/rest/up$i,workdir=$0/rest/work$i none $0/$i;"
+	"done";
+
+static int in_overlays(enum st_uprobe_way way, const char *dir)
+{
+	char command[1024], path[3][64];
+	struct bed b;
+
+	snprintf(command, sizeof(command), "exec sh -c '%s' %s", overlay, dir);
+	if (unshare(CLONE_NEWNS) || system(command))
+		return 77;
+	b = make_bed(way);
+	snprintf(path[0], sizeof(path[0]), "%s/a/program", dir);
+	snprintf(path[1], sizeof(path[1]), "%s/b/program", dir);
+	snprintf(path[2], sizeof(path[2]), "%s/lower/program", dir);
+	for (int i = 0; i < 3; i++)
+		attach(&b, path[i], 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(command, sizeof(command), "%s --call 100", path[i]);
+		assert_int_equal(system(command), 0);
+	}
+	print_message("%u sites, %lu hits\n", st_uprobes__cnt(b.set), hits(&b, 0));
+	return st_uprobes__cnt(b.set) == 3 && hits(&b, 0) == 300 ? 0 : 1;
+}
+
+static void overlays(enum st_uprobe_way way)
+{
+	char dir[] = "/tmp/spantap-overlay-XXXXXX", command[64];
+	int status;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	pid = fork();
+	if (!pid)
+		_exit(in_overlays(way, dir));
+	waitpid(pid, &status, 0);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("no overlay can be mounted here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- CPython: what asyncio needs ---- */
 
 static const char script[] = "import sys, contextvars\n"
@@ -564,16 +616,21 @@ BOTH(one_process)
 BOTH(all_processes)
 BOTH(refusals)
 BOTH(killed)
+BOTH(overlays)
 BOTH(pythons)
 
 #define TWO(name) cmocka_unit_test(test_##name##_multi), cmocka_unit_test(test_##name##_events)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TWO(one_process), TWO(all_processes), TWO(refusals), TWO(killed), TWO(pythons),
+		TWO(one_process), TWO(all_processes), TWO(refusals),
+		TWO(killed),	  TWO(overlays),      TWO(pythons),
 	};
 
+	/* A process that is probed. */
+	if (argc == 3 && !strcmp(argv[1], "--call"))
+		return !!call_many((void *)atol(argv[2]));
 	libbpf_set_print(NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

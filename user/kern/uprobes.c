@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,22 @@
 
 #define SITES_MAX 65536u
 #define ENOTSUPP  524 /* the kernel's own: an instruction that it does not probe */
+#define HANDLE_SZ 128
+#define HANDLE_ID 0x200 /* AT_HANDLE_FID: to compare only, so every file system has it (6.5) */
+
+struct file {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime;
+	uint32_t handle_sz; /* 0: none */
+	uint8_t handle[HANDLE_SZ];
+};
 
 /* One program on one file. */
 struct attached {
 	const struct bpf_program *prog;
-	dev_t dev;
-	ino_t ino;
+	struct file file;
 	int pid;
 	int multi; /* the link's descriptor, or -1 */
 	struct bpf_link **link;
@@ -149,9 +160,49 @@ static void undo(struct attached *a)
 	free(a->link);
 }
 
+/* The same bytes at the end: a file of an overlay has those of the real one behind its own. */
+static bool is_same_handle(const struct file *a, const struct file *b)
+{
+	uint32_t n = a->handle_sz < b->handle_sz ? a->handle_sz : b->handle_sz;
+
+	return n && !memcmp(a->handle + a->handle_sz - n, b->handle + b->handle_sz - n, n);
+}
+
+/*
+ * The kernel probes the real file below an overlay. Two containers of one image see it as two
+ * devices: a probe on each would hit twice.
+ */
+static bool is_same_file(const struct file *a, const struct file *b)
+{
+	if (a->ino != b->ino)
+		return false;
+	return a->dev == b->dev || (a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
+				    a->mtime.tv_nsec == b->mtime.tv_nsec && is_same_handle(a, b));
+}
+
 static bool is_same(const struct attached *a, const struct attached *b)
 {
-	return a->prog == b->prog && a->pid == b->pid && a->dev == b->dev && a->ino == b->ino;
+	return a->prog == b->prog && a->pid == b->pid && is_same_file(&a->file, &b->file);
+}
+
+static int identify(const char *path, struct file *f)
+{
+	union {
+		struct file_handle h;
+		uint8_t room[sizeof(struct file_handle) + HANDLE_SZ];
+	} u = {.h = {.handle_bytes = HANDLE_SZ}};
+	struct stat st;
+	int mount;
+
+	if (stat(path, &st))
+		return -errno;
+	*f = (struct file){
+		.dev = st.st_dev, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim};
+	if (name_to_handle_at(AT_FDCWD, path, &u.h, &mount, HANDLE_ID | AT_SYMLINK_FOLLOW))
+		return 0;
+	f->handle_sz = u.h.handle_bytes;
+	memcpy(f->handle, u.h.f_handle, f->handle_sz);
+	return 0;
 }
 
 /* 1: attached already. */
@@ -202,16 +253,14 @@ int st_uprobes__attach(struct st_uprobes *u, const struct bpf_program *prog, con
 		       size_t why_sz)
 {
 	struct attached a = {.prog = prog, .pid = pid, .multi = -1, .cnt = cnt};
-	struct stat st;
 	int err;
 
 	*why = '\0';
 	if (!cnt || cnt > SITES_MAX || pid < 0)
 		return refuse(why, why_sz, path, "no site, or too many", -EINVAL);
-	if (stat(path, &st))
-		return refuse(why, why_sz, path, strerror(errno), -errno);
-	a.dev = st.st_dev;
-	a.ino = st.st_ino;
+	err = identify(path, &a.file);
+	if (err)
+		return refuse(why, why_sz, path, strerror(-err), err);
 	err = make_room(u, &a);
 	if (err)
 		return err < 0 ? refuse(why, why_sz, path, strerror(-err), err) : 0;

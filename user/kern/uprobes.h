@@ -43,7 +43,7 @@ int st_uprobes__prepare(const struct st_uprobes *u, struct bpf_program *prog);
  * Puts prog on all sites of a file, or on none. path: any, also /proc/PID/root/... or
  * /proc/PID/map_files/...; it may go away afterwards. pid: a process with all its threads, 0 for
  * every process, present and future. Done once for a program, a pid and a file (device and
- * inode): again it is 0 at once. -errno with the reason in why: -EINVAL two sites in one place,
+ * inode, or the one below an overlay): again it is 0 at once. -errno with the reason in why: -EINVAL two sites in one place,
  * -ENOTSUP the kernel takes no probe on such an instruction.
  */
 int st_uprobes__attach(struct st_uprobes *u, const struct bpf_program *prog, const char *path,
