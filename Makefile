@@ -103,6 +103,12 @@ $(B)/bpf/tasks.bpf.o: bpf/tasks.bpf.c $(B)/flags
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
+# A program of the tests' own.
+$(B)/bpf/count.bpf.o: tests/bpf/count.bpf.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
 $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name st_$* > $@.tmp && mv $@.tmp $@
@@ -183,6 +189,7 @@ $(BENCH): $(B)/%: $(B)/%.o $(B)/libspantap.a
 	$(call say,BENCH,$@)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -o $@
 
+$(addsuffix .o,$(filter %/test_uprobes,$(UNIT) $(ASAN))): | $(B)/gen/count.skel.h
 # Tests of the exporters read what protobuf-c made.
 $(addsuffix .o,$(UNIT) $(ASAN) $(BENCH) $(FUZZ_SRC:%.c=$(B)/fuzz/%)): | $(PROTO_C)
 

@@ -12,15 +12,16 @@
 #include "kern/ehframe.h"
 #include "kern/elfsym.h"
 
-#define PART_MAX (1u << 20) /* bytes */
+#define PART_MAX     (1u << 20) /* bytes */
+#define CALLER_SAVED 0x0fc7	/* rax, rcx, rdx, rsi, rdi, r8 to r11 */
 
 struct reader {
 	struct st_elf *e;
 	struct st_code *c;
 	size_t cap;
 	csh cs;
-	bool only; /* a jump out of the part is a tail call, no cold part is looked for */
-	bool loaded[X86_REG_ENDING]; /* the register was last filled from memory, not by an index */
+	bool only;	 /* a jump out of the part is a tail call, no cold part is looked for */
+	uint16_t loaded; /* registers that were last filled from memory, not by an index */
 	char *why;
 	size_t why_sz;
 };
@@ -84,11 +85,22 @@ static bool is_trap(unsigned int id)
 	return id == X86_INS_UD2 || id == X86_INS_HLT || id == X86_INS_INT3 || id == X86_INS_INT1;
 }
 
+/*
+ * `data16 data16 rex.W call __tls_get_addr`: the form that the ABI prescribes (ELF Handling for
+ * Thread-Local Storage, 4.4.6). It comes back and runs nobody's code: as good as a load.
+ */
+static bool is_tls_call(const cs_insn *i)
+{
+	return i->size == 8 && !memcmp(i->bytes, "\x66\x66\x48\xe8", 4);
+}
+
 /* Kinds of jumps out are settled once all parts are known. */
 static uint8_t kind_of(csh cs, const cs_insn *i)
 {
 	if (i->id == X86_INS_RET)
 		return ST_INSN_RET;
+	if (is_tls_call(i))
+		return ST_INSN_PLAIN;
 	if (cs_insn_group(cs, i, CS_GRP_CALL))
 		return ST_INSN_CALL;
 	if (i->id == X86_INS_JMP)
@@ -116,16 +128,16 @@ static bool is_surely_switch(const cs_insn *i)
 	       i->bytes[0] == 0x3e; /* notrack */
 }
 
-/* The general registers, each with the names of its parts. */
-static const uint16_t registers[16][5] = {
+/* The general registers by their numbers, each with the names of its parts. */
+static const uint16_t registers[ST_REG_CNT][5] = {
 	{X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL, X86_REG_AH},
-	{X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL, X86_REG_BH},
 	{X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL, X86_REG_CH},
 	{X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL, X86_REG_DH},
+	{X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL, X86_REG_BH},
+	{X86_REG_RSP, X86_REG_ESP, X86_REG_SP, X86_REG_SPL},
+	{X86_REG_RBP, X86_REG_EBP, X86_REG_BP, X86_REG_BPL},
 	{X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL},
 	{X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL},
-	{X86_REG_RBP, X86_REG_EBP, X86_REG_BP, X86_REG_BPL},
-	{X86_REG_RSP, X86_REG_ESP, X86_REG_SP, X86_REG_SPL},
 	{X86_REG_R8, X86_REG_R8D, X86_REG_R8W, X86_REG_R8B},
 	{X86_REG_R9, X86_REG_R9D, X86_REG_R9W, X86_REG_R9B},
 	{X86_REG_R10, X86_REG_R10D, X86_REG_R10W, X86_REG_R10B},
@@ -136,31 +148,63 @@ static const uint16_t registers[16][5] = {
 	{X86_REG_R15, X86_REG_R15D, X86_REG_R15W, X86_REG_R15B},
 };
 
-static void forget(struct reader *r, uint16_t reg)
+/* Number of the register that this is (a part of); ST_REG_NONE. */
+static uint8_t number_of(unsigned int reg)
 {
-	for (int i = 0; i < 16; i++)
-		for (int k = 0; k < 5; k++)
+	for (uint8_t i = 0; i < ST_REG_CNT; i++)
+		for (int k = 0; reg && k < 5; k++)
 			if (registers[i][k] == reg)
-				r->loaded[registers[i][0]] = false;
+				return i;
+	return ST_REG_NONE;
+}
+
+static uint16_t written(csh cs, const cs_insn *i)
+{
+	cs_regs read, write;
+	uint8_t read_cnt, write_cnt = 0;
+	uint16_t mask = 0;
+
+	if (is_tls_call(i))
+		return CALLER_SAVED;
+	if (cs_regs_access(cs, i, read, &read_cnt, write, &write_cnt))
+		return UINT16_MAX;
+	for (uint8_t k = 0; k < write_cnt; k++)
+		if (number_of(write[k]) != ST_REG_NONE)
+			mask |= (uint16_t)(1u << number_of(write[k]));
+	return mask;
+}
+
+/* `mov %rbx, %rax`, `xor %eax, %eax`. */
+static uint8_t copied(const cs_insn *i)
+{
+	const cs_x86_op *op = i->detail->x86.operands;
+
+	if (i->detail->x86.op_count != 2 || op[0].type != X86_OP_REG || op[1].type != X86_OP_REG)
+		return ST_REG_NONE;
+	if (i->id == X86_INS_MOV && op[0].size == 8)
+		return number_of(op[1].reg);
+	return i->id == X86_INS_XOR && op[0].reg == op[1].reg && op[0].size >= 4 ? ST_REG_ZERO
+										 : ST_REG_NONE;
 }
 
 /* Remembers which registers hold what a plain load gave them; a switch's target is indexed. */
-static void note_loads(struct reader *r, const cs_insn *i)
+static void note_loads(struct reader *r, const cs_insn *i, uint16_t writes)
 {
 	const cs_x86_op *op = i->detail->x86.operands;
-	cs_regs read, written;
-	uint8_t read_cnt, written_cnt = 0;
-	bool call = cs_insn_group(r->cs, i, CS_GRP_CALL);
+	uint16_t mask = cs_insn_group(r->cs, i, CS_GRP_CALL) ? UINT16_MAX : writes;
+	uint8_t to = number_of(op[0].reg);
 
-	if (call || cs_regs_access(r->cs, i, read, &read_cnt, written, &written_cnt)) {
-		memset(r->loaded, 0, sizeof(r->loaded));
-		return;
-	}
-	for (uint8_t k = 0; k < written_cnt; k++)
-		forget(r, written[k]);
+	r->loaded &= (uint16_t)~mask;
 	if (i->id == X86_INS_MOV && op[0].type == X86_OP_REG && op[0].size == 8 &&
-	    op[1].type == X86_OP_MEM && op[1].mem.index == X86_REG_INVALID)
-		r->loaded[op[0].reg] = true;
+	    op[1].type == X86_OP_MEM && op[1].mem.index == X86_REG_INVALID && to != ST_REG_NONE)
+		r->loaded |= (uint16_t)(1u << to);
+}
+
+static bool is_loaded(const struct reader *r, const cs_x86_op *op)
+{
+	uint8_t n = op->type == X86_OP_REG ? number_of(op->reg) : ST_REG_NONE;
+
+	return n != ST_REG_NONE && r->loaded & 1u << n;
 }
 
 /*
@@ -184,7 +228,7 @@ static int indirect(const struct reader *r, const cs_insn *i, struct st_insn *ou
 	same = st_ehframe__find(r->e, i->address, &fde)
 		       ? -ENOENT
 		       : st_ehframe__as_on_entry(r->e, &fde, i->address);
-	if (same && op->type == X86_OP_REG && r->loaded[op->reg])
+	if (same && is_loaded(r, op))
 		out->kind = ST_INSN_TAIL;
 	else if (same)
 		return refuse(r, -EINVAL,
@@ -215,6 +259,8 @@ static int convert(const struct reader *r, const cs_insn *i, struct st_insn *out
 
 	*out = (struct st_insn){.addr = i->address,
 				.disp = displacement(x),
+				.writes = written(r->cs, i),
+				.from = copied(i),
 				.size = (uint8_t)i->size,
 				.kind = kind_of(r->cs, i)};
 	memcpy(out->bytes, i->bytes, i->size < sizeof(out->bytes) ? i->size : sizeof(out->bytes));
@@ -259,7 +305,7 @@ static int decode(struct reader *r, const uint8_t *code, const struct st_part *p
 		err = convert(r, one, &i);
 		if (!err)
 			err = append(r, &i);
-		note_loads(r, one);
+		note_loads(r, one, i.writes);
 	}
 	if (one)
 		cs_free(one, 1);
@@ -281,7 +327,7 @@ static int read_part(struct reader *r, const struct st_part *p)
 		return refuse(r, -E2BIG, "it has %" PRIu64 " bytes", size);
 	r->c->from[r->c->part_cnt] = r->c->cnt;
 	r->c->part[r->c->part_cnt++] = *p;
-	memset(r->loaded, 0, sizeof(r->loaded));
+	r->loaded = 0;
 	code = malloc(size);
 	if (!code)
 		return refuse(r, -ENOMEM, "out of memory");

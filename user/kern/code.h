@@ -26,10 +26,17 @@ enum st_insn_kind {
 	ST_INSN_TRAP, /* nothing follows */
 };
 
+/* Registers by the processor's numbers: rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5, rsi 6, rdi 7, r8... */
+#define ST_REG_CNT  16
+#define ST_REG_ZERO 16 /* no register: 0 */
+#define ST_REG_NONE 17 /* not known */
+
 struct st_insn {
 	uint64_t addr;
 	uint64_t target;
-	int32_t disp; /* of its memory operand by a register other than rsp and rip, else -1 */
+	int32_t disp;	 /* of its memory operand by a register other than rsp and rip, else -1 */
+	uint16_t writes; /* registers that it changes, a bit each */
+	uint8_t from; /* it only copies this one, or 0, into the one it writes; else ST_REG_NONE */
 	uint8_t bytes[15];
 	uint8_t size;
 	uint8_t kind; /* enum st_insn_kind */

@@ -14,10 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE		   4096u
+#include "kern/uprobe_multi.h"
 
-/* BPF_LINK_CREATE's attach type for uprobe_multi; newer than Debian's headers (Linux 6.6). */
-#define TRACE_UPROBE_MULTI 48
+#define PAGE 4096u
 
 /* "r0 = 0; exit" */
 static const struct bpf_insn nothing[] = {
@@ -224,8 +223,7 @@ __attribute__((noinline, used)) static void uprobe_target(void)
 	__asm__ volatile("nop; nop; nop");
 }
 
-/* Where in its file the address is mapped from, and which file. */
-static int file_offset(uintptr_t addr, uint64_t *off, char *path, size_t path_sz)
+int st_try__file_offset(uintptr_t addr, uint64_t *off, char *path, size_t path_sz)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
 	char line[512];
@@ -254,7 +252,7 @@ int st_try__uprobe(uint32_t pmu_type)
 	struct perf_event_attr attr = {.type = pmu_type};
 	char path[256];
 	uint64_t off = 0;
-	int err = file_offset((uintptr_t)uprobe_target, &off, path, sizeof(path));
+	int err = st_try__file_offset((uintptr_t)uprobe_target, &off, path, sizeof(path));
 
 	if (err)
 		return err;
@@ -270,27 +268,17 @@ int st_try__uprobe(uint32_t pmu_type)
 int st_try__uprobe_multi(void)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = (enum bpf_attach_type)TRACE_UPROBE_MULTI);
+		    .expected_attach_type = (enum bpf_attach_type)ST_TRACE_UPROBE_MULTI);
 	uint64_t off = 0;
-	struct {
-		uint32_t prog_fd, target_fd, attach_type, flags;
-		uint64_t path, offsets, ref_ctr_offsets, cookies;
-		uint32_t cnt, multi_flags, pid, pad;
-	} attr = {.attach_type = TRACE_UPROBE_MULTI,
-		  .path = (uintptr_t)"/",
-		  .offsets = (uintptr_t)&off,
-		  .cnt = 1};
 	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "st_try", "GPL", nothing, 2, &opts);
-	long fd;
-	int err;
+	int link, err;
 
 	if (prog < 0)
 		return errno == EINVAL ? -ENOENT : -errno;
-	attr.prog_fd = (uint32_t)prog;
-	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	err = fd < 0 ? -errno : 0;
-	if (fd >= 0)
-		close((int)fd);
+	link = st_uprobe_multi__link(prog, "/", &off, NULL, 1, 0);
+	err = link < 0 ? link : 0;
+	if (link >= 0)
+		close(link);
 	close(prog);
 	if (err == -EBADF)
 		return 0;

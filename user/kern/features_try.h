@@ -7,6 +7,7 @@
 #define ST_KERN_FEATURES_TRY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct btf;
@@ -26,6 +27,9 @@ int st_try__sk_storage(const struct btf *btf);
 int st_try__kprobe(uint32_t pmu_type, const char *func);
 int st_try__uprobe(uint32_t pmu_type); /* on a function of this program that nobody calls */
 int st_try__uprobe_multi(void);
+
+/* Where in its file an address of this process is mapped from, and which file. */
+int st_try__file_offset(uintptr_t addr, uint64_t *off, char *path, size_t path_sz);
 
 /* libbpf's messages off, or as they were. */
 void st_try__quiet(bool on);
