@@ -22,6 +22,8 @@ user/lib/.*                @dir "spantap/(abi|bytes)\.h" @pure
 user/protocols/table\.c    @dir "spantap/protocol\.h" @pure
 user/protocols/grpc.*      @same "protocols/http2.*" "spantap/(protocol|span|bytes|keys|carrier)\.h" "lib/.*" @pure
 user/protocols/http2.*     @same "protocols/hpack.*" "spantap/(protocol|span|bytes|keys|carrier)\.h" "lib/.*" @pure
+user/protocols/http1.*     @same "protocols/http_span\.h" "spantap/(protocol|span|bytes|keys|carrier)\.h" "lib/.*" @pure
+user/protocols/fastcgi.*   @same "protocols/http_span\.h" "spantap/(protocol|span|bytes|keys|carrier)\.h" "lib/.*" @pure
 user/protocols/.*          @same "spantap/(protocol|span|bytes|keys|carrier)\.h" "lib/.*" @pure
 user/core/.*               @dir "spantap/.*" "lib/.*" @pure <zlib\.h>
 user/ui/.*                 @dir "spantap/(span|keys|bytes)\.h" "lib/.*" @pure @os

@@ -63,6 +63,7 @@ struct st_chunk {
 	uint32_t len;
 	uint64_t pos;	   /* stream position of p[0] */
 	uint64_t read_end; /* received: up to here the call took them; 0: not known */
+	uint64_t call_end; /* the same; of what is being sent, up to where it was announced */
 	uint64_t first_ns; /* when p[0] moved */
 	uint64_t time_ns;  /* when the last byte moved */
 	uint32_t tgid;	   /* who moved p[0] */

@@ -176,10 +176,10 @@ static void feed(struct st_conn *n, enum st_dir dir, struct st_chunk *c)
 	keep(n, s, c, used);
 }
 
-/* What is sent was only announced; later pieces of a call do not tell where it began. */
+/* Later pieces of a call do not tell where it began. */
 static uint64_t call_end(const struct st_rec *rec)
 {
-	return rec->dir == ST_RX && !(rec->flags & ST_F_CONT) ? rec->pos + rec->call_len : 0;
+	return rec->flags & ST_F_CONT ? 0 : rec->pos + rec->call_len;
 }
 
 void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *rec)
@@ -189,7 +189,8 @@ void st_stream__data(struct st_conn *n, enum st_dir dir, const struct st_rec *re
 		.p = (const uint8_t *)(rec + 1),
 		.len = rec->len,
 		.pos = rec->pos,
-		.read_end = call_end(rec),
+		.read_end = rec->dir == ST_RX ? call_end(rec) : 0,
+		.call_end = call_end(rec),
 		.first_ns = rec->time_ns,
 		.time_ns = rec->time_ns,
 		.tgid = rec->tgid,
