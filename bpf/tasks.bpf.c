@@ -8,6 +8,7 @@
 #define ST_PROBE
 #include "maps.h"
 #include "task.h"
+#include "leave.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -24,6 +25,20 @@ struct {
 	__type(key, struct st_thing);
 	__type(value, __u64); /* the task's number */
 } things SEC(".maps");
+
+/* Is the function left here? What it returns then. */
+static __always_inline bool st_left(struct pt_regs *ctx, __u64 *value)
+{
+	__u64 cookie = 0;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_attach_cookie))
+		cookie = bpf_get_attach_cookie(ctx);
+	*value = PT_REGS_RC(ctx);
+	if (!cookie)
+		return true;
+	*value = st_reg_value(ctx, cookie >> 8);
+	return st_cond_holds(ctx->flags, (cookie & 0xff) - 1);
+}
 
 static __always_inline __u64 st_task_new(void)
 {
@@ -118,7 +133,10 @@ int py_enter(struct pt_regs *ctx)
 SEC("?uprobe")
 int py_leave(struct pt_regs *ctx)
 {
-	st_scope_pop();
+	__u64 none;
+
+	if (st_left(ctx, &none))
+		st_scope_pop();
 	return 0;
 }
 
@@ -126,7 +144,10 @@ int py_leave(struct pt_regs *ctx)
 SEC("?uprobe")
 int py_made(struct pt_regs *ctx)
 {
-	st_thing_born(PT_REGS_RC(ctx), ST_TASK_ANY);
+	__u64 made;
+
+	if (st_left(ctx, &made))
+		st_thing_born(made, ST_TASK_ANY);
 	return 0;
 }
 
@@ -157,10 +178,14 @@ int py_ask(struct pt_regs *ctx)
 SEC("?uprobe")
 int py_got(struct pt_regs *ctx)
 {
-	struct st_thing thing = st_thing_of(PT_REGS_RC(ctx));
-	__u64 *task = thing.addr ? bpf_map_lookup_elem(&things, &thing) : NULL, id;
+	__u64 item, *task, id;
+	struct st_thing thing;
 	struct st_worker *w;
 
+	if (!st_left(ctx, &item))
+		return 0;
+	thing = st_thing_of(item);
+	task = item ? bpf_map_lookup_elem(&things, &thing) : NULL;
 	if (!task)
 		return 0;
 	id = *task;
@@ -374,9 +399,13 @@ int node_close(struct pt_regs *ctx)
 SEC("?uprobe")
 int node_closed(struct pt_regs *ctx)
 {
-	struct st_worker *w = st_worker_here(false);
+	struct st_worker *w;
 	__u32 top, depth;
+	__u64 none;
 
+	if (!st_left(ctx, &none))
+		return 0;
+	w = st_worker_here(false);
 	if (!w || !w->closes)
 		return 0;
 	top = --w->closes;

@@ -324,8 +324,14 @@ struct st_runtime {
 	__u32 pad;
 };
 
+/*
+ * Cookie of a probe where a function is left: the processor's condition under which it is, and the
+ * register with the value (user/kern/leaves.h). 0: at a return instruction.
+ */
+#define ST_LEAVE_COOKIE(cond, reg) (1u + (cond) + ((__u64)(reg) << 8))
+
 /* What a thread does: the scopes that it is in, innermost last. */
-#define ST_SCOPES_MAX 16u
+#define ST_SCOPES_MAX		   16u
 struct st_worker {
 	__u64 scope[ST_SCOPES_MAX]; /* task numbers; 0: none's */
 	__u32 depth;		    /* may be more than fit */

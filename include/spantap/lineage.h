@@ -71,13 +71,13 @@ struct st_lineage {
 	/* each rung's own */
 	uint8_t context[24]; /* header: trace and span id that its head has */
 	bool has_context;
-	bool denied;		  /* header: it says that its trace is not to be kept, and no ids */
-	uint64_t task;		  /* task: which read it, or makes it */
-	uint8_t task_kind;	  /* enum st_task_kind */
-	bool in_task;		  /* task: it is in its reader's hands */
-	bool scope_agreed;	  /* scope: its response set off its request's answer */
-	bool scope_direct;	  /* scope: ... with no other response in between */
-	bool scope_against;	  /* scope: ... another's, or its request did not wait for it */
+	bool denied;	    /* header: it says that its trace is not to be kept, and no ids */
+	uint64_t task;	    /* task: which read it, or makes it */
+	uint8_t task_kind;  /* enum st_task_kind */
+	bool in_task;	    /* task: it is in its reader's hands */
+	bool scope_agreed;  /* scope: its response set off its request's answer */
+	bool scope_direct;  /* scope: ... with no other response in between */
+	bool scope_against; /* scope: ... another's, or its request did not wait for it */
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */
 	bool in_group;
@@ -90,10 +90,10 @@ struct st_lineage {
 	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next;     /* seq: in its bucket */
 	bool in_seq;
-	bool alone;		  /* thread: its reader is known to do one thing at a time */
-	bool inside; /* thread: its response was read before its thread did anything else */
-	bool left; /* thread: its reader has read another one since */
-	uint32_t waits;		  /* thread: st_thread.waits when it was read */
+	bool alone;	/* thread: its reader is known to do one thing at a time */
+	bool inside;	/* thread: its response was read before its thread did anything else */
+	bool left;	/* thread: its reader has read another one since */
+	uint32_t waits; /* thread: st_thread.waits when it was read */
 	struct st_thread *thread; /* thread: which read it and has not answered it */
 	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */
 	struct st_xchg *guessed;  /* thread: the calls that seem to be its own */

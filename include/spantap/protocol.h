@@ -18,7 +18,7 @@ struct st_conn_info {
 	struct st_conn_info *next; /* of the free ones */
 	uint32_t refs;
 	bool has_isn;
-	uint32_t isn[2];      /* by enum st_dir: TCP sequence number of the first byte */
+	uint32_t isn[2]; /* by enum st_dir: TCP sequence number of the first byte */
 	uint64_t caller; /* of the task rung: who makes the next request; 0: not told */
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */

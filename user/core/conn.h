@@ -67,7 +67,7 @@ struct st_core {
 	struct st_lineages lineages;
 	struct st_procs procs;
 	struct st_tasks tasks;
-	struct st_xchg *seq[1u << ST_SEQ_BITS]; /* ev_seq.c */
+	struct st_xchg *seq[1u << ST_SEQ_BITS];		/* ev_seq.c */
 	struct st_xchg *passing[1u << ST_PASSING_BITS]; /* ev_group.c */
 	struct st_conn_info *free_infos;
 	struct st_conn **conns; /* by slot */

@@ -27,11 +27,12 @@ static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
 }
 
 /* Requests that were read and left must have been answered by others so often. */
-#define HANDED_MIN 2
+#define HANDED_MIN   2
 /* ... and so much more often than by themselves. */
 #define HANDED_RATIO 4
 
-static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x, const struct st_chunk *ch)
+static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x,
+		    const struct st_chunk *ch)
 {
 	struct st_xchg *left = t->in_hand;
 
@@ -43,8 +44,9 @@ static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x, c
 	t->open_cnt++;
 	t->in_hand = x;
 	x->lin.thread = t;
-	x->lin.waits = t->waits;	x->lin.alone = is_telling(ch->flags) ||
-		       st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL;
+	x->lin.waits = t->waits;
+	x->lin.alone =
+		is_telling(ch->flags) || st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL;
 }
 
 /* What a thread of this process leaves, others answer: as often as chance has it. */
@@ -96,7 +98,8 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 		return;
 	t = x->role == ST_ROLE_SERVER ? st_thread__get(c, x->tgid, x->tid)
 				      : st_thread__find(c, x->tid);
-	if (t && x->role == ST_ROLE_SERVER)		read_by(c, t, x, ch);
+	if (t && x->role == ST_ROLE_SERVER)
+		read_by(c, t, x, ch);
 	else if (t)
 		call_by(c, t, x);
 }

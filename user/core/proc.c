@@ -123,8 +123,7 @@ bool st_proxy__is_name(struct st_str name)
 /* PHP's process managers give a process one request at a time, whatever it waits for (sapi/fpm). */
 static bool is_serial_name(struct st_str name)
 {
-	return name.len >= 7 &&
-	       (!memcmp(name.p, "php-fpm", 7) || !memcmp(name.p, "php-cgi", 7));
+	return name.len >= 7 && (!memcmp(name.p, "php-fpm", 7) || !memcmp(name.p, "php-cgi", 7));
 }
 
 enum st_program st_proc__program(struct st_core *c, struct st_proc *p)

@@ -44,10 +44,10 @@ struct st_thread {
 	uint32_t tid;
 	uint32_t tgid;
 	struct st_xchg *in_hand; /* thread: the request that was read last and is not answered */
-	uint32_t open_cnt; /* thread: requests that it read and that are not answered, */
-	uint32_t left_cnt; /* thread: and those among them that it left for another one */
+	uint32_t open_cnt;	 /* thread: requests that it read and that are not answered, */
+	uint32_t left_cnt;	 /* thread: and those among them that it left for another one */
 	uint32_t waits;		 /* thread: times that it waited for many things at once */
-	bool many; /* thread: it answered one that it had left */
+	bool many;		 /* thread: it answered one that it had left */
 	uint8_t task_kind;	 /* enum st_task_kind of: */
 	uint64_t task;		 /* task: whose work it does; 0: none's */
 };

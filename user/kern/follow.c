@@ -13,6 +13,7 @@
 #include "kern/elfsym.h"
 #include "kern/procs.h"
 #include "kern/runtime.h"
+#include "kern/uprobes.h"
 #include "lib/log.h"
 #include "tasks.skel.h"
 
@@ -25,8 +26,6 @@ struct file {
 	dev_t dev;
 	ino_t ino;
 	const struct st_rt_ops *ops;
-	struct bpf_link **links;
-	uint32_t link_cnt;
 };
 
 struct proc {
@@ -49,6 +48,7 @@ struct plan {
 struct st_follow {
 	struct st_tracer *tracer;
 	struct bpf_object *obj;
+	struct st_uprobes *probes;
 	bool failed; /* the object does not load here */
 	struct proc *procs;
 	uint32_t proc_cnt;
@@ -64,15 +64,6 @@ struct st_follow *st_follow__new(struct st_tracer *t)
 	return f;
 }
 
-static void free_links(struct proc *p)
-{
-	for (uint32_t i = 0; i < p->file_cnt; i++) {
-		for (uint32_t k = 0; k < p->file[i].link_cnt; k++)
-			bpf_link__destroy(p->file[i].links[k]);
-		free(p->file[i].links);
-	}
-}
-
 void st_follow__forget(struct st_follow *f, uint32_t tgid)
 {
 	struct proc **at = &f->procs, *p;
@@ -84,7 +75,8 @@ void st_follow__forget(struct st_follow *f, uint32_t tgid)
 	*at = p->next;
 	f->proc_cnt--;
 	bpf_map_delete_elem(st_tracer__map(f->tracer, "runtimes"), &tgid);
-	free_links(p);
+	if (f->probes)
+		st_uprobes__detach_pid(f->probes, (int)tgid);
 	free(p);
 }
 
@@ -101,6 +93,7 @@ void st_follow__free(struct st_follow *f)
 		free(p->plan);
 		free(p);
 	}
+	st_uprobes__free(f->probes);
 	bpf_object__close(f->obj);
 	free(f);
 }
@@ -141,9 +134,15 @@ static int load(struct st_follow *f)
 	f->obj = bpf_object__open_mem(elf, sz, &opts);
 	if (!f->obj)
 		return -errno;
-	bpf_object__for_each_program(prog, f->obj)
+	err = st_uprobes__new(ST_UPROBE_BEST, &f->probes);
+	if (err)
+		return err;
+	bpf_object__for_each_program(prog, f->obj) {
 		bpf_program__set_autoload(prog, true);
-	err = share_maps(f);
+		err = err ? err : st_uprobes__prepare(f->probes, prog);
+	}
+	if (!err)
+		err = share_maps(f);
 	if (!err)
 		err = bpf_object__load(f->obj);
 	f->failed = err != 0;
@@ -182,24 +181,41 @@ static struct plan *find_plan(struct st_follow *f, const struct st_rt_ops *ops, 
 	return p;
 }
 
-static int attach(struct st_follow *f, struct proc *p, struct file *to, const char *path,
+/* The sites of one program are attached at once. */
+static int attach_prog(struct st_follow *f, uint32_t tgid, const char *path,
+		       const struct st_rt_plan *plan, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(f->obj, name);
+	struct st_uprobe_site sites[ST_RT_SITES_MAX];
+	uint32_t cnt = 0;
+	char why[128];
+	int err;
+
+	for (uint32_t i = 0; i < plan->cnt; i++)
+		if (!strcmp(plan->site[i].prog, name))
+			sites[cnt++] = plan->site[i].at;
+	if (!prog)
+		return -ENOENT;
+	err = st_uprobes__attach(f->probes, prog, path, (int)tgid, sites, cnt, why, sizeof(why));
+	if (err)
+		st_debug("%s: %s: %s", path, name, why);
+	return err;
+}
+
+static int attach(struct st_follow *f, uint32_t tgid, const char *path,
 		  const struct st_rt_plan *plan)
 {
-	to->links = calloc(plan->cnt, sizeof(*to->links));
-	if (!to->links)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < plan->cnt; i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(f->obj, plan->site[i].prog);
-		struct bpf_link *l = prog ? bpf_program__attach_uprobe(prog, false, (int)p->tgid,
-								       path, plan->site[i].off)
-					  : NULL;
+	int err = 0;
 
-		if (!l)
-			return prog ? -errno : -ENOENT;
-		to->links[to->link_cnt++] = l;
+	for (uint32_t i = 0; !err && i < plan->cnt; i++) {
+		bool done = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			done = done || !strcmp(plan->site[k].prog, plan->site[i].prog);
+		if (!done)
+			err = attach_prog(f, tgid, path, plan, plan->site[i].prog);
 	}
-	return 0;
+	return err;
 }
 
 static bool has_file(const struct proc *p, const struct stat *st, const struct st_rt_ops *ops)
@@ -215,7 +231,6 @@ static int probe_file(struct st_follow *f, struct proc *p, const struct st_rt_op
 		      const char *path, const struct stat *st)
 {
 	struct plan *plan;
-	struct file *to;
 	int err;
 
 	/* The loop's wait matters to Node.js alone. */
@@ -229,11 +244,8 @@ static int probe_file(struct st_follow *f, struct proc *p, const struct st_rt_op
 		st_debug("tasks: the programs do not load: %s", strerror(-err));
 		return err;
 	}
-	to = &p->file[p->file_cnt++];
-	*to = (struct file){.dev = st->st_dev, .ino = st->st_ino, .ops = ops};
-	err = attach(f, p, to, path, plan->plan);
-	if (err)
-		st_debug("%s: probes for %s: %s", path, ops->name, strerror(-err));
+	p->file[p->file_cnt++] = (struct file){.dev = st->st_dev, .ino = st->st_ino, .ops = ops};
+	err = attach(f, p->tgid, path, plan->plan);
 	if (plan->plan->rt.kind)
 		p->rt = plan->plan->rt;
 	return err;

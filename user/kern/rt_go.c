@@ -11,7 +11,7 @@
 #include "kern/gosym.h"
 #include "kern/runtime.h"
 
-static int may_be(const char *file, int is_exe)
+static bool may_be(const char *file, bool is_exe)
 {
 	(void)file;
 	return is_exe;
@@ -37,11 +37,11 @@ static int add_sites(const struct st_go *g, struct st_rt_plan *p, const struct s
 	int err = s ? sites_of(g, "runtime.newproc1", s, p) : -ENOMEM;
 
 	for (uint32_t i = 0; !err && i < s->ret_cnt; i++)
-		err = st_rt__site(p, "go_born", s->ret_off[i]);
+		err = st_rt__site(p, "go_born", s->ret_off[i], 0);
 	if (!err && o->verified & 1u << ST_GO_PERSIST_CONN) {
 		err = sites_of(g, "net/http.(*persistConn).roundTrip", s, p);
 		if (!err)
-			err = st_rt__site(p, "go_calls", s->entry_off);
+			err = st_rt__site(p, "go_calls", s->entry_off, 0);
 		else if (err == -ENOENT)
 			err = 0; /* a program that makes no calls */
 	}

@@ -12,7 +12,7 @@
 #include "kern/elfsym.h"
 #include "kern/runtime.h"
 
-static int may_be_node(const char *file, int is_exe)
+static bool may_be_node(const char *file, bool is_exe)
 {
 	return is_exe || !strncmp(file, "libnode.", 8);
 }
@@ -26,7 +26,7 @@ static int entry(struct st_elf *e, struct st_rt_plan *p, const char *prog, const
 		snprintf(p->why, sizeof(p->why), "no function %s", symbol);
 		return err;
 	}
-	return st_rt__site(p, prog, s.off);
+	return st_rt__site(p, prog, s.off, 0);
 }
 
 /* AsyncReset writes it and the trigger's id behind it; the same from Node.js 12 to 24. */
@@ -76,13 +76,15 @@ static int find_node(struct st_elf *e, struct st_rt_plan *p)
 		err = entry(e, p, sites[i].prog, sites[i].symbol);
 	if (!err)
 		err = st_elf__symbol(e, "_ZN4node21InternalCallbackScope5CloseEv", &s);
-	return err ? err : st_rt__function(p, e, s.addr, "node_close", "node_closed");
+	if (!err)
+		err = st_rt__entry(p, e, s.addr, "node_close");
+	return err ? err : st_rt__leaves(p, e, s.addr, "node_closed", false);
 }
 
 const struct st_rt_ops st_rt_node = {.name = "Node.js", .may_be = may_be_node, .find = find_node};
 
 /* The loop's wait is the C library's function. Only in processes of Node.js. */
-static int may_be_libc(const char *file, int is_exe)
+static bool may_be_libc(const char *file, bool is_exe)
 {
 	return !is_exe && !strncmp(file, "libc.so.", 8);
 }

@@ -11,7 +11,7 @@
 #include "kern/pymethod.h"
 #include "kern/runtime.h"
 
-static int may_be_python(const char *file, int is_exe)
+static bool may_be_python(const char *file, bool is_exe)
 {
 	return is_exe || !strncmp(file, "libpython3", 10);
 }
@@ -25,7 +25,7 @@ static int made(struct st_elf *e, struct st_rt_plan *p, const char *name)
 		snprintf(p->why, sizeof(p->why), "no function %s", name);
 		return err;
 	}
-	return st_rt__function(p, e, s.addr, NULL, "py_made");
+	return st_rt__leaves(p, e, s.addr, "py_made", true);
 }
 
 /* Extension modules (uvloop) do the same by these. */
@@ -38,7 +38,7 @@ static int entered(struct st_elf *e, struct st_rt_plan *p, const char *name, con
 		snprintf(p->why, sizeof(p->why), "no function %s", name);
 		return err;
 	}
-	return st_rt__function(p, e, s.addr, prog, NULL);
+	return st_rt__entry(p, e, s.addr, prog);
 }
 
 static int find_python(struct st_elf *e, struct st_rt_plan *p)
@@ -49,7 +49,9 @@ static int find_python(struct st_elf *e, struct st_rt_plan *p)
 	if (err)
 		return err;
 	p->rt.kind = ST_RUNTIME_SCOPES;
-	err = st_rt__function(p, e, run.addr, "py_enter", "py_leave");
+	err = st_rt__entry(p, e, run.addr, "py_enter");
+	if (!err)
+		err = st_rt__leaves(p, e, run.addr, "py_leave", false);
 	if (!err)
 		err = entered(e, p, "PyContext_Enter", "py_enter");
 	if (!err)
@@ -64,9 +66,16 @@ static int find_python(struct st_elf *e, struct st_rt_plan *p)
 const struct st_rt_ops st_rt_python = {
 	.name = "asyncio", .may_be = may_be_python, .find = find_python};
 
-static int may_be_queue(const char *file, int is_exe)
+static bool may_be_queue(const char *file, bool is_exe)
 {
 	return is_exe || !strncmp(file, "_queue.", 7) || !strncmp(file, "libpython3", 10);
+}
+
+static int get(struct st_rt_plan *p, struct st_elf *e, uint64_t addr)
+{
+	int err = st_rt__entry(p, e, addr, "py_ask");
+
+	return err ? err : st_rt__leaves(p, e, addr, "py_got", false);
 }
 
 static int find_queue(struct st_elf *e, struct st_rt_plan *p)
@@ -79,10 +88,10 @@ static int find_queue(struct st_elf *e, struct st_rt_plan *p)
 	if (err)
 		return err;
 	p->rt.kind = ST_RUNTIME_SCOPES;
-	err = st_rt__function(p, e, m[0].addr, "py_put", NULL);
+	err = st_rt__entry(p, e, m[0].addr, "py_put");
 	if (!err)
-		err = st_rt__function(p, e, m[2].addr, "py_ask", "py_got");
-	return err ? err : st_rt__function(p, e, m[3].addr, "py_ask", "py_got");
+		err = get(p, e, m[2].addr);
+	return err ? err : get(p, e, m[3].addr);
 }
 
 const struct st_rt_ops st_rt_python_queue = {
