@@ -54,8 +54,9 @@ struct st_lineage {
 	bool placed;
 	bool settled;
 	bool has_parent;
-	bool remote;  /* the parent is a span of somebody else's */
-	bool in_proc; /* on one of its process's lists */
+	bool remote; /* the parent is a span of somebody else's */
+	bool in_proc;
+	uint8_t known_by; /* rungs that keep something of it: a bit a row of the table */
 	uint8_t span_id[8];
 	uint8_t parent_id[8];
 	struct st_trace *trace; /* settled: a reference */
@@ -90,10 +91,9 @@ struct st_lineage {
 	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next;     /* seq: in its bucket */
 	bool in_seq;
-	bool alone;	/* thread: its reader is known to do one thing at a time */
-	bool inside;	/* thread: its response was read before its thread did anything else */
-	bool left;	/* thread: its reader has read another one since */
-	uint32_t waits; /* thread: st_thread.waits when it was read */
+	bool alone;		  /* thread: its reader is known to do one thing at a time */
+	bool left;		  /* thread: its reader has read another one since */
+	uint32_t waits;		  /* thread: st_thread.waits when it was read */
 	struct st_thread *thread; /* thread: which read it and has not answered it */
 	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */
 	struct st_xchg *guessed;  /* thread: the calls that seem to be its own */

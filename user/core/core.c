@@ -22,6 +22,7 @@ struct st_core *st_core__new(const struct st_core_config *cfg)
 		c->cfg.max_xchgs = DEFAULT_XCHGS;
 	if (!c->cfg.max_names)
 		c->cfg.max_names = DEFAULT_NAMES;
+	st_lineage__prepare(c);
 	c->conns = calloc(cfg->max_conns, sizeof(*c->conns));
 	if (!c->conns) {
 		free(c);

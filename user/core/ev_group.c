@@ -18,15 +18,16 @@ static struct st_xchg **bucket_of(struct st_core *c, uint64_t conn_id)
 	return &c->passing[(conn_id * 0x9e3779b97f4a7c15ULL) >> (64 - ST_PASSING_BITS)];
 }
 
-static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg **bucket = bucket_of(c, x->conn_id);
 
-	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !st_proc__is_proxy(c, x->lin.proc))
+	if (!st_proc__is_proxy(c, x->lin.proc))
 		return;
-	x->lin.group_pos = ch->pos;
+	x->lin.group_pos = e->ch->pos;
 	x->lin.group_next = *bucket;
 	x->lin.in_group = true;
+	st_rung__knows(x, ST_ROW_GROUP);
 	*bucket = x;
 }
 
@@ -72,6 +73,7 @@ static void told(struct st_core *c, const struct st_rec *rec)
 }
 
 const struct st_evidence_ops st_ev_group = {
+	.answered_if = ST_IF_CLIENT | ST_IF_OPEN,
 	.answered = answered,
 	.told = told,
 	.forget = forget,

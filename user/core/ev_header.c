@@ -74,16 +74,15 @@ static void place(struct st_core *c, struct st_xchg *x, const struct st_remote *
 		st_lineage__below_remote(c, x, trace_of(c, r), r->span_id, ST_EV_HEADER);
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	const struct st_carrier *car = x->ops->carrier ? x->ops->carrier(x) : NULL;
 	struct st_remote r;
 	int rc;
 
-	(void)ch;
-	if (!car || !car->seen || !c->cfg.propagators.cnt)
+	(void)e;
+	if (!c->cfg.propagators.cnt)
 		return;
-	rc = st_propagate__extract(&c->cfg.propagators, car, &r);
+	rc = st_propagate__extract(&c->cfg.propagators, x->ops->carrier(x), &r);
 	c->stats.bad_contexts += r.malformed != 0;
 	if (rc > 0)
 		place(c, x, &r);
@@ -92,5 +91,6 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 }
 
 const struct st_evidence_ops st_ev_header = {
+	.opened_if = ST_IF_BOTH | ST_IF_CARRIER,
 	.opened = opened,
 };

@@ -39,13 +39,11 @@ static struct st_xchg *only_one(const struct st_xchg *call, enum st_carrier_fiel
 	return x ? NULL : found;
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg *up;
 
-	(void)ch;
-	if (x->role != ST_ROLE_CLIENT || x->lin.placed)
-		return;
+	(void)e;
 	up = only_one(x, ST_CARRIER_REQUEST_ID);
 	if (!up)
 		up = only_one(x, ST_CARRIER_CORRELATION_ID);
@@ -54,5 +52,6 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 }
 
 const struct st_evidence_ops st_ev_request_id = {
+	.opened_if = ST_IF_CLIENT | ST_IF_CARRIER | ST_IF_OPEN,
 	.opened = opened,
 };

@@ -20,13 +20,6 @@
 /* So often must both words have agreed before the forward one is taken alone. */
 #define AGREED_MIN 32
 
-static bool runs_scopes(struct st_core *c, uint32_t tid)
-{
-	const struct st_thread *t = st_thread__find(c, tid);
-
-	return t && t->task_kind == ST_TASK_SCOPE;
-}
-
 /* The one request in whose scope the call was made; NULL: none, or several. */
 static struct st_xchg *forward(struct st_core *c, const struct st_xchg *call)
 {
@@ -45,16 +38,17 @@ static struct st_xchg *forward(struct st_core *c, const struct st_xchg *call)
 	return NULL;
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg *up;
 
-	(void)ch;
-	if (x->role != ST_ROLE_CLIENT || x->lin.placed || x->lin.task_kind != ST_TASK_SCOPE)
+	if (e->thread->task_kind != ST_TASK_SCOPE)
 		return;
 	up = forward(c, x);
 	if (!up || up->lin.no >= x->lin.no)
 		return;
+	st_rung__knows(x, ST_ROW_SCOPE);
+	st_rung__knows(up, ST_ROW_SCOPE);
 	x->lin.scope_up = up;
 	x->lin.scope_no = up->lin.no;
 	x->lin.scope_next = up->lin.scope_calls;
@@ -62,23 +56,21 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 }
 
 /* What the response sets off is a task of its own: the thread's, now. */
-static void response(struct st_core *c, struct st_xchg *call, const struct st_chunk *ch)
+static void response(struct st_core *c, struct st_xchg *call, const struct st_thread *thread)
 {
-	const struct st_thread *thread = st_thread__find(c, ch->tid);
-	struct st_task *t = thread ? st_task__get(c, call->tgid, thread->task) : NULL;
+	struct st_task *t = st_task__get(c, call->tgid, thread->task);
 
 	if (!t || thread->task == call->lin.task)
 		return;
+	st_rung__knows(call, ST_ROW_SCOPE);
 	t->response_of = call;
 	call->lin.scope_done = t->id;
 }
 
 /* Which responses set off the answer? */
-static void backward(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void backward(struct st_core *c, struct st_xchg *x, uint64_t id)
 {
-	const struct st_thread *thread = st_thread__find(c, ch->tid);
 	struct st_proc *p = x->lin.proc;
-	uint64_t id = thread ? thread->task : 0;
 	bool nearest = true;
 
 	for (int i = 0; i < DEPTH_MAX && id; i++) {
@@ -111,15 +103,15 @@ static void not_awaited(struct st_xchg *x)
 			call->lin.scope_against = true;
 }
 
-static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	if (!runs_scopes(c, ch->tid))
+	if (e->thread->task_kind != ST_TASK_SCOPE)
 		return;
 	if (x->role == ST_ROLE_CLIENT) {
-		response(c, x, ch);
+		response(c, x, e->thread);
 		return;
 	}
-	backward(c, x, ch);
+	backward(c, x, e->thread->task);
 	not_awaited(x);
 }
 
@@ -176,6 +168,8 @@ static void forget(struct st_core *c, struct st_xchg *x)
 }
 
 const struct st_evidence_ops st_ev_scope = {
+	.opened_if = ST_IF_CLIENT | ST_IF_TASK | ST_IF_OPEN,
+	.answered_if = ST_IF_BOTH | ST_IF_TASK,
 	.opened = opened,
 	.answered = answered,
 	.settled = settled,

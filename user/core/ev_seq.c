@@ -38,12 +38,12 @@ static void take_out(struct st_core *c, struct st_xchg *x)
 	x->lin.in_seq = false;
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg **bucket, *call;
 	uint64_t key;
 
-	(void)ch;
+	(void)e;
 	if (!x->conn->has_isn)
 		return;
 	key = key_of(x);
@@ -51,6 +51,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 	if (x->role == ST_ROLE_CLIENT) {
 		x->lin.seq_next = *bucket;
 		x->lin.in_seq = true;
+		st_rung__knows(x, ST_ROW_SEQ);
 		*bucket = x;
 		return;
 	}
@@ -63,13 +64,15 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 }
 
 /* Who answers has read the request. */
-static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	(void)ch;
+	(void)e;
 	take_out(c, x);
 }
 
 const struct st_evidence_ops st_ev_seq = {
+	.opened_if = ST_IF_BOTH,
+	.answered_if = ST_IF_CLIENT,
 	.opened = opened,
 	.answered = answered,
 	.closed = take_out,

@@ -20,14 +20,6 @@
 /* Calls that are looked at when a request is answered. */
 #define CALLS_MAX 4096
 
-/* What the thread works for now; scopes are another rung's (ev_scope.c). */
-static uint64_t task_of(struct st_core *c, uint32_t tid)
-{
-	const struct st_thread *t = st_thread__find(c, tid);
-
-	return t && t->task_kind != ST_TASK_SCOPE ? t->task : 0;
-}
-
 static enum st_evidence kind_of(const struct st_xchg *x)
 {
 	return x->lin.task_kind == ST_TASK_GOROUTINE ? ST_EV_GOROUTINE : ST_EV_TASK;
@@ -64,16 +56,15 @@ static void look_up(struct st_core *c, struct st_xchg *call)
 	}
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	struct st_thread *thread = st_thread__find(c, ch->last_tid);
 	struct st_task *t;
 
-	if (!thread || thread->tgid != x->tgid)
+	if (e->thread->tgid != x->tgid)
 		return;
-	x->lin.task = thread->task;
-	x->lin.task_kind = thread->task_kind;
-	x->lin.read_ns = ch->time_ns;
+	x->lin.task = e->thread->task;
+	x->lin.task_kind = e->thread->task_kind;
+	x->lin.read_ns = e->ch->time_ns;
 	if (x->role == ST_ROLE_CLIENT) {
 		if (x->conn->caller) {
 			x->lin.task = x->conn->caller;
@@ -89,6 +80,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *
 	t->in_cnt++;
 	t->in_hand = x;
 	x->lin.in_task = true;
+	st_rung__knows(x, ST_ROW_TASK);
 }
 
 static void let_go(struct st_core *c, struct st_xchg *x)
@@ -137,20 +129,21 @@ static bool is_its_own(struct st_task *t, const struct st_xchg *x)
 	return t->born_ns || !first;
 }
 
-static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	uint64_t task = x->role == ST_ROLE_SERVER ? task_of(c, ch->tid) : 0;
+	/* Scopes are another rung's (ev_scope.c). */
+	uint64_t task = e->thread->task_kind != ST_TASK_SCOPE ? e->thread->task : 0;
 	struct st_task *t = st_task__get(c, x->tgid, task);
 	struct st_xchg *call, *next;
 	uint64_t since_ns;
 	int left = CALLS_MAX;
 
 	let_go(c, x);
-	if (!t || x->tgid != ch->tgid || !is_its_own(t, x))
+	if (!t || x->tgid != e->ch->tgid || !is_its_own(t, x))
 		return;
 	/* What was begun for the request before, on a pipelined connection, is not this one's. */
 	since_ns = x->lin.read_ns > t->answered_ns ? x->lin.read_ns : t->answered_ns;
-	t->answered_ns = ch->time_ns;
+	t->answered_ns = e->ch->time_ns;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
 		next = call->lin.at.next;
 		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, since_ns))
@@ -215,6 +208,8 @@ static void told(struct st_core *c, const struct st_rec *rec)
 }
 
 const struct st_evidence_ops st_ev_task = {
+	.opened_if = ST_IF_BOTH | ST_IF_TASK,
+	.answered_if = ST_IF_SERVER | ST_IF_TASK,
 	.opened = opened,
 	.answered = answered,
 	.told = told,

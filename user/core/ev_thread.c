@@ -4,7 +4,7 @@
  *
  * Why it cannot be wrong: the thread did nothing else in between. It read no other connection's
  * request before it answered this one; it never waited for several things at once (epoll, select)
- * while it had the request in hand (or not before the call was over), so that no timer and no other connection could have had a turn;
+ * while it had the request in hand, so that no timer and no other connection could have had a turn;
  * and it was the one who answered, so that it had not handed the request on. A request that it had
  * read before and left unanswered may still be its own: that counts against it unless this
  * process's threads are known to leave such requests to others; and one that answers what it had
@@ -44,6 +44,7 @@ static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x,
 	t->open_cnt++;
 	t->in_hand = x;
 	x->lin.thread = t;
+	st_rung__knows(x, ST_ROW_THREAD);
 	x->lin.waits = t->waits;
 	x->lin.alone =
 		is_telling(ch->flags) || st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL;
@@ -70,6 +71,7 @@ void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
 	if (!up || !up->lin.alone || call->lin.guess ||
 	    (call->lin.placed && call->lin.evidence != ST_EV_HEADER))
 		return;
+	st_rung__knows(call, ST_ROW_THREAD);
 	call->lin.guess = up;
 	call->lin.guess_next = up->lin.guessed;
 	up->lin.guessed = call;
@@ -80,7 +82,8 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 	struct st_xchg *up = t->in_hand;
 
 	/* What is a task's is for the task's own rung to say. */
-	if (!up || t->task || !has_only(t, up) || up->tgid != x->tgid)
+	if (!up || t->task || st_proc__program(c, x->lin.proc) == ST_PROGRAM_TASKS ||
+	    !has_only(t, up) || up->tgid != x->tgid)
 		return;
 	if (!up->lin.alone) {
 		if (c->cfg.ops.watch_waits && !st_proc__is_proxy(c, x->lin.proc))
@@ -90,33 +93,25 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 	st_ev_thread__guess(x, up);
 }
 
-static void opened(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	struct st_thread *t;
-
-	if (!is_one_thread(x, ch))
+	if (!e->thread || !is_one_thread(x, e->ch))
 		return;
-	t = x->role == ST_ROLE_SERVER ? st_thread__get(c, x->tgid, x->tid)
-				      : st_thread__find(c, x->tid);
-	if (t && x->role == ST_ROLE_SERVER)
-		read_by(c, t, x, ch);
-	else if (t)
-		call_by(c, t, x);
+	if (x->role == ST_ROLE_SERVER)
+		read_by(c, e->thread, x, e->ch);
+	else
+		call_by(c, e->thread, x);
 }
 
-/*
- * The calls that it seemed to make are its own, or nobody knows whose. sure: nothing else was done until
- * now; itself: at least the same thread answers, so that calls that were over before it did something
- * else are its own.
- */
-static void decide(struct st_core *c, struct st_xchg *x, bool sure, bool itself)
+/* The calls that it seemed to make are its own, or nobody knows whose. */
+static void decide(struct st_core *c, struct st_xchg *x, bool sure)
 {
 	while (x->lin.guessed) {
 		struct st_xchg *call = x->lin.guessed;
 
 		x->lin.guessed = call->lin.guess_next;
 		call->lin.guess = NULL;
-		if (sure || (itself && call->lin.inside))
+		if (sure)
 			st_lineage__below(c, call, x, ST_EV_THREAD);
 	}
 }
@@ -148,31 +143,20 @@ static void told_of_left(struct st_thread *t, struct st_xchg *x, bool itself)
 		x->lin.proc->handed++;
 }
 
-/* A call's response is read, and its thread has done nothing else since it read the request. */
-static void response(struct st_core *c, struct st_xchg *call, const struct st_chunk *ch)
-{
-	const struct st_thread *t = st_thread__find(c, ch->tid);
-
-	call->lin.inside = t && ch->tid == call->tid && t == call->lin.guess->lin.thread &&
-			   has_only(t, call->lin.guess);
-}
-
-static void answered(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_thread *t = x->lin.thread;
-	bool itself = t && is_one_thread(x, ch) && ch->tid == x->tid;
+	bool itself = t && t == e->thread && is_one_thread(x, e->ch) && e->ch->tid == x->tid;
 
-	if (x->lin.guess)
-		response(c, x, ch);
 	if (t && x->lin.left)
-		told_of_left(t, x, ch->tid == x->tid);
-	decide(c, x, itself && has_only(t, x), itself);
+		told_of_left(t, x, t == e->thread);
+	decide(c, x, itself && has_only(t, x));
 	let_go(x);
 }
 
 static void closed(struct st_core *c, struct st_xchg *x)
 {
-	decide(c, x, false, false);
+	decide(c, x, false);
 	let_go(x);
 }
 
@@ -190,6 +174,8 @@ static void forget(struct st_core *c, struct st_xchg *x)
 }
 
 const struct st_evidence_ops st_ev_thread = {
+	.opened_if = ST_IF_BOTH,
+	.answered_if = ST_IF_SERVER,
 	.opened = opened,
 	.answered = answered,
 	.closed = closed,

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #include "core/evidence.h"
 
-const struct st_evidence_ops *const st_evidence_rungs[] = {
-	&st_ev_seq,   &st_ev_header, &st_ev_request_id, &st_ev_task,
-	&st_ev_scope, &st_ev_thread, &st_ev_group,	NULL,
+const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT] = {
+	[ST_ROW_SEQ] = &st_ev_seq,
+	[ST_ROW_HEADER] = &st_ev_header,
+	[ST_ROW_REQUEST_ID] = &st_ev_request_id,
+	[ST_ROW_TASK] = &st_ev_task,
+	[ST_ROW_SCOPE] = &st_ev_scope,
+	[ST_ROW_THREAD] = &st_ev_thread,
+	[ST_ROW_GROUP] = &st_ev_group,
 };
 
 struct st_str st_evidence__name(uint8_t evidence)

@@ -8,25 +8,58 @@
 #define ST_CORE_EVIDENCE_H
 
 #include "core/lineage.h"
+#include "core/proc.h"
 
-/* Any may be NULL. ch: the bytes that the event comes with. */
+/* The rows of the table, best first. */
+enum st_rung_row {
+	ST_ROW_SEQ = 0,
+	ST_ROW_HEADER,
+	ST_ROW_REQUEST_ID,
+	ST_ROW_TASK,
+	ST_ROW_SCOPE,
+	ST_ROW_THREAD,
+	ST_ROW_GROUP,
+	ST_ROW_CNT
+};
+
+/* When a rung is asked: all of the bits have to be there, of the first two one. */
+#define ST_IF_SERVER  0x01u
+#define ST_IF_CLIENT  0x02u
+#define ST_IF_CARRIER 0x04u /* its head has fields that tell of a trace */
+#define ST_IF_TASK    0x08u /* its thread works for a task */
+#define ST_IF_OPEN    0x10u /* it has no place yet */
+#define ST_IF_BOTH    (ST_IF_SERVER | ST_IF_CLIENT)
+
+/* An event of an exchange. */
+struct st_event_of {
+	const struct st_chunk *ch; /* the bytes that it comes with */
+	struct st_thread *thread;  /* that moved the last of them; NULL: nothing is known of it */
+};
+
+/* A function may be NULL. */
 struct st_evidence_ops {
+	uint8_t opened_if, answered_if; /* ST_IF_* */
 	/* A request has begun; its lin.no and lin.proc are set, nothing else knows it yet. */
-	void (*opened)(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);
+	void (*opened)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
 	/* Its final response has begun. */
-	void (*answered)(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);
-	/* A record that is a rung's own (ST_REC_PASSED). */
+	void (*answered)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
+	/* A record that is a rung's own (ST_REC_PASSED, ST_REC_TASK). */
 	void (*told)(struct st_core *c, const struct st_rec *rec);
 	/* All requests that were in hand when this call was made are answered: the last chance. */
 	void (*settled)(struct st_core *c, struct st_xchg *x);
-	/* It has ended, answered or not. */
+	/* For those that this rung knows (st_rung__knows): it has ended, answered or not. */
 	void (*closed)(struct st_core *c, struct st_xchg *x);
-	/* It is about to be freed: no pointer to it may stay. */
+	/* ... it is about to be freed: no pointer to it may stay. */
 	void (*forget)(struct st_core *c, struct st_xchg *x);
 };
 
-/* All of them, best first, ended by NULL. */
-extern const struct st_evidence_ops *const st_evidence_rungs[];
+/* The rung keeps something of this exchange: it wants to be told of its end. */
+static inline void st_rung__knows(struct st_xchg *x, enum st_rung_row row)
+{
+	x->lin.known_by |= (uint8_t)(1u << row);
+}
+
+extern const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT];
 
 extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
 	st_ev_scope, st_ev_thread, st_ev_group;

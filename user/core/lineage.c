@@ -47,8 +47,8 @@ void st_lineage__discard(struct st_core *c, struct st_xchg *x)
 {
 	if (x->lin.in)
 		unqueue(x);
-	for (int i = 0; x->lin.proc && st_evidence_rungs[i]; i++)
-		if (st_evidence_rungs[i]->forget)
+	for (uint32_t i = 0, bits = x->lin.known_by; bits; i++, bits >>= 1)
+		if (bits & 1 && st_evidence_rungs[i]->forget)
 			st_evidence_rungs[i]->forget(c, x);
 	st_xchg__free(c, x);
 }
@@ -194,17 +194,50 @@ static void give_up(struct st_core *c, struct st_proc *p)
 	while (p->pending.first && p->pending.first->lin.no < oldest) {
 		struct st_xchg *call = p->pending.first;
 
-		for (int i = 0; st_evidence_rungs[i] && !call->lin.placed; i++)
+		for (uint32_t i = 0; i < ST_ROW_CNT && !call->lin.placed; i++)
 			if (st_evidence_rungs[i]->settled)
 				st_evidence_rungs[i]->settled(c, call);
 		st_lineage__root(c, call);
 	}
 }
 
+/* What the rungs are chosen by. */
+static uint32_t state_of(const struct st_xchg *x, const struct st_thread *thread)
+{
+	return (x->role == ST_ROLE_SERVER ? ST_IF_SERVER : ST_IF_CLIENT) |
+	       (thread && (thread->task || x->lin.in_task) ? ST_IF_TASK : 0);
+}
+
+static bool has_context(const struct st_xchg *x)
+{
+	const struct st_carrier *car = x->ops->carrier ? x->ops->carrier(x) : NULL;
+
+	return car && car->seen;
+}
+
+static bool is_asked(uint32_t wants, uint32_t have)
+{
+	return wants & have & ST_IF_BOTH && !(wants & ~(have | ST_IF_BOTH | ST_IF_OPEN));
+}
+
+void st_lineage__prepare(struct st_core *c)
+{
+	for (uint32_t have = 0; have < ST_IF_OPEN; have++)
+		for (uint32_t i = 0; i < ST_ROW_CNT; i++) {
+			const struct st_evidence_ops *ops = st_evidence_rungs[i];
+
+			c->lineages.opened[have] |= (uint8_t)(is_asked(ops->opened_if, have) << i);
+			c->lineages.answered[have] |=
+				(uint8_t)(is_asked(ops->answered_if, have) << i);
+		}
+}
+
 void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
 	struct st_proc *p = st_proc__get(c, x->tgid);
+	uint32_t have;
 	uint64_t span = st_ids__span(c, x->conn_id, x->turn, x->nth);
+	struct st_event_of e = {.ch = ch};
 
 	memcpy(x->lin.span_id, &span, sizeof(span));
 	x->lin.no = ++c->lineages.last_no;
@@ -214,9 +247,15 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 		return;
 	}
 	p->refs++;
-	for (int i = 0; st_evidence_rungs[i]; i++)
-		if (st_evidence_rungs[i]->opened)
-			st_evidence_rungs[i]->opened(c, x, ch);
+	e.thread = x->role == ST_ROLE_SERVER ? st_thread__get(c, ch->tgid, ch->last_tid)
+					     : st_thread__find(c, ch->last_tid);
+	have = state_of(x, e.thread) | (has_context(x) ? ST_IF_CARRIER : 0);
+	for (uint32_t rows = c->lineages.opened[have]; rows; rows &= rows - 1) {
+		const struct st_evidence_ops *ops = st_evidence_rungs[__builtin_ctz(rows)];
+
+		if (!(ops->opened_if & ST_IF_OPEN) || !x->lin.placed)
+			ops->opened(c, x, &e);
+	}
 	if (x->role == ST_ROLE_SERVER) {
 		st_lineage__root(c, x);
 		st_xlist__add(&p->inbound, x);
@@ -238,17 +277,23 @@ static void leave(struct st_core *c, struct st_xchg *x)
 
 void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
+	struct st_event_of e = {.ch = ch};
+
 	if (!x->lin.proc)
 		return;
-	for (int i = 0; st_evidence_rungs[i]; i++)
-		if (st_evidence_rungs[i]->answered)
-			st_evidence_rungs[i]->answered(c, x, ch);
+	e.thread = st_thread__find(c, ch->last_tid);
+	for (uint32_t rows = c->lineages.answered[state_of(x, e.thread)]; rows; rows &= rows - 1) {
+		const struct st_evidence_ops *ops = st_evidence_rungs[__builtin_ctz(rows)];
+
+		if (!(ops->answered_if & ST_IF_OPEN) || !x->lin.placed)
+			ops->answered(c, x, &e);
+	}
 	leave(c, x);
 }
 
 void st_lineage__tell(struct st_core *c, const struct st_rec *rec)
 {
-	for (int i = 0; st_evidence_rungs[i]; i++)
+	for (uint32_t i = 0; i < ST_ROW_CNT; i++)
 		if (st_evidence_rungs[i]->told)
 			st_evidence_rungs[i]->told(c, rec);
 }
@@ -257,8 +302,8 @@ void st_lineage__close(struct st_core *c, struct st_xchg *x)
 {
 	x->ended = true;
 	if (x->lin.proc) {
-		for (int i = 0; st_evidence_rungs[i]; i++)
-			if (st_evidence_rungs[i]->closed)
+		for (uint32_t i = 0, bits = x->lin.known_by; bits; i++, bits >>= 1)
+			if (bits & 1 && st_evidence_rungs[i]->closed)
 				st_evidence_rungs[i]->closed(c, x);
 		leave(c, x);
 	} else if (!x->lin.no) {

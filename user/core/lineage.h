@@ -27,7 +27,12 @@ struct st_lineages {
 	struct st_waiting held;	 /* not settled */
 	struct st_waiting ready; /* settled since */
 	struct st_trace *free_traces;
+	/* which rungs are asked, a bit a row of the table, by what is there (ST_IF_* but OPEN) */
+	uint8_t opened[16], answered[16];
 };
+
+/* Once, before any of the others. */
+void st_lineage__prepare(struct st_core *c);
 
 /* Events of an exchange, in this order; the first two by its parser's calls. */
 void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);

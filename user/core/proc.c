@@ -126,6 +126,12 @@ static bool is_serial_name(struct st_str name)
 	return name.len >= 7 && (!memcmp(name.p, "php-fpm", 7) || !memcmp(name.p, "php-cgi", 7));
 }
 
+/* By OpenTelemetry's names of runtimes (process.runtime.name). */
+static bool runs_tasks(struct st_str runtime)
+{
+	return st_str_eq(runtime, ST_STR("go")) || st_str_eq(runtime, ST_STR("nodejs"));
+}
+
 enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 {
 	const struct st_resource *r;
@@ -135,6 +141,8 @@ enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 	p->program = ST_PROGRAM_ANY;
 	r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
 	for (uint16_t i = 0; r && i < r->attr_cnt; i++) {
+		if (r->attrs[i].key == ST_KEY(process_runtime_name) && runs_tasks(r->attrs[i].s))
+			p->program = ST_PROGRAM_TASKS;
 		if (r->attrs[i].key != ST_KEY(process_executable_name))
 			continue;
 		if (st_proxy__is_name(r->attrs[i].s))

@@ -36,7 +36,9 @@ struct st_proc {
 enum st_program {
 	ST_PROGRAM_ASK = 0, /* not looked up yet */
 	ST_PROGRAM_ANY,
-	ST_PROGRAM_PROXY,  /* passes requests on, one upstream exchange for one of its own */
+	ST_PROGRAM_PROXY,
+	/* passes requests on, one upstream exchange for one of its own */
+	ST_PROGRAM_TASKS,  /* a runtime that runs tasks on whatever thread is free: Go, Node.js */
 	ST_PROGRAM_SERIAL, /* each process works on one request from its read to its answer */
 };
 struct st_thread {
