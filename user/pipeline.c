@@ -35,6 +35,8 @@ struct st_pipeline {
 	struct st_rec *told; /* TOLD_MAX */
 	uint32_t told_cnt;
 	bool watches_waits;
+	st_calls_fn calls_fn;
+	void *calls_ctx;
 	struct watch *watch; /* slot_cnt */
 	uint32_t watch_cnt;
 	uint64_t next_housekeeping_ns;
@@ -225,6 +227,20 @@ static void on_watch_waits(void *ctx)
 	st_pipeline__watch_waits(ctx);
 }
 
+static void on_calls(void *ctx, uint32_t tgid)
+{
+	struct st_pipeline *p = ctx;
+
+	if (p->calls_fn)
+		p->calls_fn(p->calls_ctx, tgid);
+}
+
+void st_pipeline__on_calls(struct st_pipeline *p, st_calls_fn fn, void *ctx)
+{
+	p->calls_fn = fn;
+	p->calls_ctx = ctx;
+}
+
 static void on_gone(void *ctx, uint32_t slot, uint64_t conn_id)
 {
 	struct st_pipeline *p = ctx;
@@ -281,6 +297,7 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 		cc.ops.mode = on_mode;
 		cc.ops.gone = on_gone;
 		cc.ops.watch_waits = on_watch_waits;
+		cc.ops.calls = on_calls;
 		cc.ops.room = on_room;
 	}
 	p->core = st_core__new(&cc);

@@ -29,6 +29,12 @@ void st_pipeline__settle(struct st_pipeline *p);
 uint64_t st_pipeline__tick(struct st_pipeline *p, uint64_t now_ns);
 /* The part of it that a replay repeats: spans that waited long enough for evidence are made. */
 void st_pipeline__pass_time(struct st_pipeline *p, uint64_t now_ns);
+/*
+ * Called from time to time for a process that makes calls while it has requests in hand, when nothing
+ * tells whose they are: its tasks may be worth following.
+ */
+typedef void (*st_calls_fn)(void *ctx, uint32_t tgid);
+void st_pipeline__on_calls(struct st_pipeline *p, st_calls_fn fn, void *ctx);
 /* Threads that wait for several things at once are noted from here on (st_tracer__watch_waits). */
 void st_pipeline__watch_waits(struct st_pipeline *p);
 /* No more records: open exchanges become incomplete spans. */

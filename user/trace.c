@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "kern/follow.h"
 #include "kern/memory.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "follower.h"
 #include "overflow.h"
 #include "pipeline.h"
 #include "report.h"
@@ -48,7 +48,7 @@ struct trace {
 	struct st_tracer *tracer;
 	struct st_pipeline *pipe;
 	struct st_ctl *ctl;
-	struct st_follow *follow; /* NULL: no spans are wanted */
+	struct st_follower *follow; /* NULL: no spans are wanted */
 	struct st_overflow *overflow;
 	struct st_own own;
 	int epoll_fd;
@@ -71,10 +71,10 @@ static void follow(struct trace *t, const struct st_rec *rec)
 	if (!t->follow)
 		return;
 	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
-		st_follow__forget(t->follow, rec->tgid);
+		st_follower__forget(t->follow, rec->tgid);
 	if ((rec->kind == ST_REC_EXEC || rec->kind == ST_REC_FORK) &&
 	    st_who__traces(t->who, t->tracer, rec->tgid))
-		st_follow__process(t->follow, rec->tgid);
+		st_follower__soon(t->follow, rec->tgid);
 }
 
 static void on_record(void *ctx, const struct st_rec *rec)
@@ -383,11 +383,16 @@ static int make_timing(struct trace *t)
 	return t->own.timing ? 0 : -ENOMEM;
 }
 
+static void follow_soon(void *ctx, uint32_t tgid)
+{
+	st_follower__soon(((struct trace *)ctx)->follow, tgid);
+}
+
 static void follow_one(void *ctx, uint32_t tgid)
 {
 	struct trace *t = ctx;
 
-	st_follow__process(t->follow, tgid);
+	st_follower__now(t->follow, tgid);
 	/* A proxy has a rule of its own. */
 	if (!st_who__is_proxy(tgid))
 		st_pipeline__watch_waits(t->pipe);
@@ -405,12 +410,14 @@ static int start(struct trace *t)
 		err = make_pipeline(t);
 	if (!err)
 		err = make_timing(t);
-	if (!err && !t->timing_only && !(t->follow = st_follow__new(t->tracer)))
+	if (!err && !t->timing_only && !(t->follow = st_follower__new(t->tracer)))
 		err = -ENOMEM;
+	if (!err && t->follow)
+		st_pipeline__on_calls(t->pipe, follow_soon, t);
+	if (!err && t->follow)
+		st_who__on_chosen(t->who, follow_one, t);
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
-	if (!err && t->follow)
-		st_who__each(t->who, follow_one, t);
 	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
 		err = -ENOMEM;
 	return err;
@@ -439,7 +446,7 @@ int st_trace__run(const struct st_config *cfg)
 	st_timing__free(t.own.timing);
 	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
 	st_overflow__free(t.overflow);
-	st_follow__free(t.follow);
+	st_follower__free(t.follow);
 	st_tracer__close(t.tracer);
 	st_who__free(t.who);
 	close(t.signal_fd);

@@ -45,6 +45,8 @@ struct st_who {
 	int family_cnt;
 	struct decision *decided; /* DECIDED_CNT, for patterns */
 	struct st_tracer *tracer;
+	st_who_fn chosen; /* NULL: nobody wants to know */
+	void *chosen_ctx;
 };
 
 static int check_pid(int pid)
@@ -152,9 +154,10 @@ static void mark_proxy(void *ctx, uint32_t tgid, uint32_t parent)
 static void trace_one(void *ctx, uint32_t tgid, uint32_t parent)
 {
 	struct st_who *w = ctx;
-
-	st_tracer__set_proc(w->tracer, tgid, ST_PROC_TRACED);
 	mark_proxy(w, tgid, parent);
+	if (w->chosen)
+		w->chosen(w->chosen_ctx, tgid);
+	st_tracer__set_proc(w->tracer, tgid, ST_PROC_TRACED);
 	for (int i = 0; i < w->family_cnt; i++)
 		if (w->family[i] == tgid)
 			return;
@@ -365,12 +368,11 @@ int st_who__begin(struct st_who *w, struct st_tracer *t)
 	return err;
 }
 
-void st_who__each(const struct st_who *w, void (*fn)(void *ctx, uint32_t tgid), void *ctx)
+void st_who__on_chosen(struct st_who *w, st_who_fn fn, void *ctx)
 {
-	for (int i = 0; i < w->family_cnt; i++)
-		fn(ctx, w->family[i]);
+	w->chosen = fn;
+	w->chosen_ctx = ctx;
 }
-
 void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec)
 {
 	struct decision *d;

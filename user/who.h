@@ -25,8 +25,9 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
 int st_who__begin(struct st_who *w, struct st_tracer *t);
 /* Does the process run a program that passes requests on? */
 bool st_who__is_proxy(uint32_t tgid);
-/* Calls fn for each process that was chosen at the start. */
-void st_who__each(const struct st_who *w, void (*fn)(void *ctx, uint32_t tgid), void *ctx);
+/* Called for each process that is chosen at the start, before it is traced. */
+typedef void (*st_who_fn)(void *ctx, uint32_t tgid);
+void st_who__on_chosen(struct st_who *w, st_who_fn fn, void *ctx);
 
 /* EXEC: patterns decide whether the process is traced. EXIT: its last records are still to come. */
 void st_who__process(struct st_who *w, struct st_tracer *t, const struct st_rec *rec);

@@ -232,6 +232,22 @@ void st_lineage__prepare(struct st_core *c)
 		}
 }
 
+/* Files that a process maps later (modules of an interpreter) are found when it is asked again. */
+#define ASK_AGAIN_NS 1000000000ULL
+#define ASK_MAX	     8
+
+static void wonder(struct st_core *c, const struct st_xchg *x)
+{
+	struct st_proc *p = x->lin.proc;
+
+	if (x->lin.guess || x->lin.scope_up || !c->cfg.ops.calls || p->asked == ASK_MAX ||
+	    (p->asked && c->now_ns - p->asked_ns < ASK_AGAIN_NS) || st_proc__is_proxy(c, p))
+		return;
+	p->asked++;
+	p->asked_ns = c->now_ns;
+	c->cfg.ops.calls(c->cfg.ctx, p->tgid);
+}
+
 void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
 {
 	struct st_proc *p = st_proc__get(c, x->tgid);
@@ -263,6 +279,7 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 		st_lineage__root(c, x);
 	} else if (!x->lin.placed) {
 		st_xlist__add(&p->pending, x);
+		wonder(c, x);
 	}
 }
 

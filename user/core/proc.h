@@ -25,11 +25,13 @@ struct st_proc {
 	struct st_xlist inbound; /* SERVER, not answered, in the order in which they opened */
 	struct st_xlist pending; /* CLIENT, not placed, the same */
 	bool gone;
-	uint8_t program; /* enum st_program */
-	uint32_t handed; /* thread: requests left by who read them and answered by others, */
-	uint32_t kept;	 /* thread: and by themselves, later */
-	bool differed;	 /* scope: the two words about a call did, once */
-	uint32_t agreed; /* scope: how often they agreed */
+	uint8_t asked;	   /* st_core_ops.calls was, so often, */
+	uint64_t asked_ns; /* last then */
+	uint8_t program;   /* enum st_program */
+	uint32_t handed;   /* thread: requests left by who read them and answered by others, */
+	uint32_t kept;	   /* thread: and by themselves, later */
+	bool differed;	   /* scope: the two words about a call did, once */
+	uint32_t agreed;   /* scope: how often they agreed */
 };
 
 /* What is known of the program that a process runs. */
