@@ -119,6 +119,7 @@ static __always_inline void st_exited(struct task_struct *p)
 	wanted = st_proc_wanted(tgid);
 	st_proc_set(tgid, ST_PROC_UNKNOWN);
 	st_mark(tgid, ST_MARK_PROXY, false);
+	st_mark(tgid, ST_MARK_TASKS, false);
 	if (!wanted)
 		return;
 	r = st_rec_new(&cur, ST_REC_EXIT, 0);

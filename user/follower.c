@@ -8,6 +8,7 @@
 
 struct order {
 	uint32_t tgid;
+	uint32_t parent; /* not 0: tgid is its copy */
 	bool forget;
 };
 
@@ -18,6 +19,7 @@ struct st_follower {
 	pthread_cond_t more;
 	struct order queue[QUEUE_MAX];
 	uint32_t head, tail; /* orders taken and put, ever */
+	bool some;	     /* processes were followed; the caller's own */
 	bool stop;
 };
 
@@ -43,6 +45,8 @@ static void *run(void *arg)
 	while (take(f, &o)) {
 		if (o.forget)
 			st_follow__forget(f->follow, o.tgid);
+		else if (o.parent)
+			st_follow__forked(f->follow, o.parent, o.tgid);
 		else
 			st_follow__process(f->follow, o.tgid);
 	}
@@ -91,15 +95,24 @@ static void put(struct st_follower *f, struct order o)
 
 void st_follower__now(struct st_follower *f, uint32_t tgid)
 {
+	f->some = true;
 	st_follow__process(f->follow, tgid);
 }
 
 void st_follower__soon(struct st_follower *f, uint32_t tgid)
 {
+	f->some = true;
 	put(f, (struct order){.tgid = tgid});
+}
+
+void st_follower__forked(struct st_follower *f, uint32_t parent, uint32_t child)
+{
+	put(f, (struct order){.tgid = child, .parent = parent});
 }
 
 void st_follower__forget(struct st_follower *f, uint32_t tgid)
 {
-	put(f, (struct order){.tgid = tgid, .forget = true});
+	/* Many processes come and go where nothing is followed. */
+	if (f->some)
+		put(f, (struct order){.tgid = tgid, .forget = true});
 }

@@ -19,6 +19,8 @@ void st_follower__free(struct st_follower *f);
 void st_follower__now(struct st_follower *f, uint32_t tgid);
 /* Soon. What does not fit the queue is left out: it is asked for again as long as it matters. */
 void st_follower__soon(struct st_follower *f, uint32_t tgid);
+/* A copy of a process was made: followed soon if that one is. */
+void st_follower__forked(struct st_follower *f, uint32_t parent, uint32_t child);
 /* The process has ended, or has another image. */
 void st_follower__forget(struct st_follower *f, uint32_t tgid);
 

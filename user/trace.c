@@ -65,16 +65,22 @@ struct trace {
 	uint64_t full_ns; /* since when there is no room; 0: there is */
 };
 
-/* A child's memory is a copy, where no probe of its parent's counts; another image has none. */
+/*
+ * A child's memory is a copy, where no probe of its parent's counts; another image has none. Where all
+ * processes are traced, those that make calls are found by that (follow_soon).
+ */
 static void follow(struct trace *t, const struct st_rec *rec)
 {
 	if (!t->follow)
 		return;
 	if (rec->kind == ST_REC_EXEC || rec->kind == ST_REC_EXIT)
 		st_follower__forget(t->follow, rec->tgid);
-	if ((rec->kind == ST_REC_EXEC || rec->kind == ST_REC_FORK) &&
-	    st_who__traces(t->who, t->tracer, rec->tgid))
+	if (t->cfg->all || !st_who__traces(t->who, t->tracer, rec->tgid))
+		return;
+	if (rec->kind == ST_REC_EXEC)
 		st_follower__soon(t->follow, rec->tgid);
+	else if (rec->kind == ST_REC_FORK)
+		st_follower__forked(t->follow, rec->call_len, rec->tgid);
 }
 
 static void on_record(void *ctx, const struct st_rec *rec)

@@ -314,6 +314,16 @@ static void tell(struct st_follow *f, const struct proc *p)
 	st_tracer__mark(f->tracer, p->tgid, ST_MARK_TASKS);
 }
 
+void st_follow__forked(struct st_follow *f, uint32_t parent, uint32_t child)
+{
+	const struct proc *p = f->procs;
+
+	while (p && p->tgid != parent)
+		p = p->next;
+	if (p && p->rt.kind)
+		st_follow__process(f, child);
+}
+
 int st_follow__process(struct st_follow *f, uint32_t tgid)
 {
 	struct proc *p = proc_of(f, tgid);

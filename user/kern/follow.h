@@ -19,6 +19,8 @@ void st_follow__free(struct st_follow *f);
  * have them now, 0: there is nothing to follow, or -errno.
  */
 int st_follow__process(struct st_follow *f, uint32_t tgid);
+/* A copy of a process was made: followed if that one is. */
+void st_follow__forked(struct st_follow *f, uint32_t parent, uint32_t child);
 /* The process has ended, or has another image. */
 void st_follow__forget(struct st_follow *f, uint32_t tgid);
 
