@@ -361,8 +361,21 @@ static uint32_t eighth(const struct layout *l, uint64_t ns)
 	return (uint32_t)(part * 8 * l->bar + 0.5);
 }
 
+/*
+ * Is the server not at work in this column of a call's bar, most of the time? That is the way there
+ * and back, and what waited at either end. Not told apart where the bar is short, nor at its edges.
+ */
+static bool is_away(const struct layout *l, const struct st_row *served, uint32_t cell,
+		    uint32_t len)
+{
+	if (!served || len < 4 * 8 || served->start_ns == served->end_ns)
+		return false;
+	return eighth(l, served->start_ns) > cell + 4 || eighth(l, served->end_ns) < cell + 4;
+}
+
+/* served: the server's side of a call, or NULL. */
 static void put_bar(struct st_buf *out, const struct st_view *v, const struct layout *l,
-		    const struct st_row *r)
+		    const struct st_row *r, const struct st_row *served)
 {
 	uint32_t end = 8 * l->bar, a = 0, b = end;
 	char text[4 * ST_VIEW_WIDTH_MAX] = "";
@@ -381,10 +394,29 @@ static void put_bar(struct st_buf *out, const struct st_view *v, const struct la
 				: v->utf8  ? block(cell, from, to)
 					   : ascii_block(from, to, b - a);
 
+		if (to - from == 8 && from < to && is_away(l, served, cell, b - a))
+			c = v->utf8 ? "\xe2\x96\x91" : "-";
+
 		memcpy(text + len, c, strlen(c) + 1);
 		len += strlen(c);
 	}
 	paint(out, v, r->error ? SGR_RED : calls_out(r) ? SGR_CYAN : SGR_BLUE, text);
+}
+
+/* A letter for each word of spantap.parent.evidence; ' ' for what is none of them. */
+static char evidence_letter(const char *word)
+{
+	static const struct {
+		const char *word;
+		char letter;
+	} letters[] = {{"header", 'h'},	    {"seq", 's'},	{"option", 'o'},
+		       {"request_id", 'r'}, {"goroutine", 'g'}, {"task", 'a'},
+		       {"thread", 't'},	    {"group", 'p'},	{"pool", 'w'}};
+
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		if (!strcmp(word, letters[i].word))
+			return letters[i].letter;
+	return ' ';
 }
 
 /* A piece behind what has `used` of `cols` columns; not when only a stump of it would stand. */
@@ -402,8 +434,18 @@ static uint32_t put_piece(struct st_buf *out, const struct st_view *v, const cha
 	return used + 2 + n;
 }
 
+/* Why the span stands where it does; where there is no room for the word, its letter. */
+static uint32_t put_evidence(struct st_buf *out, const struct st_view *v, const struct st_row *r,
+			     uint32_t used, uint32_t cols)
+{
+	char letter[2] = {evidence_letter(r->evidence), '\0'};
+	bool fits = cols >= used + 2 + st_term__cols(r->evidence);
+
+	return put_piece(out, v, SGR_DIM, fits ? r->evidence : letter, used, cols);
+}
+
 static void put_row_text(struct st_buf *out, const struct st_view *v, const struct layout *l,
-			 const struct st_row *r)
+			 const struct st_row *r, bool blamed)
 {
 	char must[TEXT_SZ], peer[TEXT_SZ], cut[TEXT_SZ];
 	uint32_t cols, name = st_term__cols(r->name);
@@ -418,14 +460,26 @@ static void put_row_text(struct st_buf *out, const struct st_view *v, const stru
 	cols = st_term__fit(cut, sizeof(cut), r->name, name, v->utf8);
 	st_buf__puts(out, cut);
 	cols = put_piece(out, v, r->error ? SGR_RED : SGR_YELLOW, must, cols, l->text);
-	cols = put_piece(out, v, SGR_DIM, r->evidence, cols, l->text);
+	if (blamed)
+		cols = put_piece(out, v, SGR_RED, v->utf8 ? "\xe2\x97\x80" : "<=", cols, l->text);
+	cols = put_evidence(out, v, r, cols, l->text);
 	cols = put_piece(out, v, SGR_DIM, peer, cols, l->text);
 	spaces(out, l->text - least(cols, l->text));
 }
 
+/* A line's row and what others say of it. */
+struct line {
+	const struct st_row *row;
+	const struct st_row *served; /* of a call: its server's side */
+	uint32_t depth;
+	bool blamed; /* the deepest one that failed below a root that did */
+};
+
 static void put_row(struct st_buf *out, const struct st_view *v, const struct layout *l,
-		    const struct st_row *r, uint32_t depth)
+		    const struct line *line)
 {
+	const struct st_row *r = line->row;
+	uint32_t depth = line->depth;
 	char cut[TEXT_SZ];
 	uint32_t left = least(indent(depth), l->service);
 
@@ -433,9 +487,9 @@ static void put_row(struct st_buf *out, const struct st_view *v, const struct la
 	st_term__fit_end(cut, sizeof(cut), r->service, l->service - left, v->utf8);
 	field(out, v, NULL, cut, l->service - left, false);
 	spaces(out, 2);
-	put_row_text(out, v, l, r);
+	put_row_text(out, v, l, r, line->blamed);
 	spaces(out, 2);
-	put_bar(out, v, l, r);
+	put_bar(out, v, l, r, line->served);
 	spaces(out, 2);
 	put_duration(out, v, NULL, r->end_ns - r->start_ns);
 	st_buf__putc(out, '\n');
@@ -464,6 +518,36 @@ uint64_t st_waterfall__took(const struct st_row *const *rows, uint32_t cnt)
 	return cnt ? to - from : 0;
 }
 
+/* The one span of a server that a call has below it. */
+static const struct st_row *served_by(const struct st_row *const *rows, uint32_t cnt,
+				      const struct st_row *call)
+{
+	const struct st_row *found = NULL;
+
+	for (uint32_t i = 0; calls_out(call) && i < cnt; i++) {
+		if (!rows[i]->has_parent || rows[i]->kind != ST_KIND_SERVER ||
+		    memcmp(rows[i]->parent_id, call->span_id, sizeof(call->span_id)))
+			continue;
+		if (found)
+			return NULL;
+		found = rows[i];
+	}
+	return found;
+}
+
+/* Where it went wrong: the line of the deepest span that failed, if the root did; else none. */
+static uint32_t blamed_line(const struct st_order *o, const struct st_row *const *rows)
+{
+	uint32_t at = 0;
+
+	if (!o->cnt || !rows[o->at[0]]->error)
+		return UINT32_MAX;
+	for (uint32_t i = 1; i < o->cnt && o->depth[i]; i++)
+		if (rows[o->at[i]]->error && o->depth[i] > o->depth[at])
+			at = i;
+	return at ? at : UINT32_MAX;
+}
+
 uint32_t st_waterfall__print(struct st_buf *out, const struct st_view *v,
 			     const struct st_row **rows, uint32_t cnt, const uint8_t *trace_id,
 			     const char *note)
@@ -472,6 +556,7 @@ uint32_t st_waterfall__print(struct st_buf *out, const struct st_view *v,
 	const struct st_row *head;
 	struct st_order o;
 	struct layout l;
+	uint32_t blamed;
 
 	if (cnt <= 1) {
 		if (cnt)
@@ -483,7 +568,14 @@ uint32_t st_waterfall__print(struct st_buf *out, const struct st_view *v,
 	head = head ? head : rows[o.at[0]];
 	headline(out, v, head, o.cnt, note, took_ns, trace_id);
 	make_layout(&l, v, &o, rows);
-	for (uint32_t i = 0; i < o.cnt; i++)
-		put_row(out, v, &l, rows[o.at[i]], o.depth[i]);
+	blamed = blamed_line(&o, rows);
+	for (uint32_t i = 0; i < o.cnt; i++) {
+		const struct line line = {.row = rows[o.at[i]],
+					  .served = served_by(rows, cnt, rows[o.at[i]]),
+					  .depth = o.depth[i],
+					  .blamed = i == blamed};
+
+		put_row(out, v, &l, &line);
+	}
 	return 1 + o.cnt;
 }
