@@ -112,7 +112,8 @@ static void add_variable(struct st_fcgi_req *r, struct st_str var, struct st_str
 		ROW("REQUEST_METHOD", method), ROW("REQUEST_URI", uri),
 		ROW("SCRIPT_NAME", script),    ROW("QUERY_STRING", query),
 		ROW("REQUEST_SCHEME", scheme), ROW("HTTPS", https),
-		ROW("SERVER_NAME", name),      ROW("SERVER_PORT", port),
+		ROW("CONTENT_LENGTH", length), ROW("SERVER_NAME", name),
+		ROW("SERVER_PORT", port),
 #undef ROW
 	};
 
