@@ -9,7 +9,7 @@ from harness import check, plan, servers
 from harness.proc import find
 
 REQUESTS = 60
-WAYS = {"unix": {}, "unix kept": {"keep": True}, "tcp": {"tcp": True}, "tcp kept": {"tcp": True, "keep": True}}
+WAYS = {"tcp": {}, "tcp kept": {"keep": True}, "unix": {"unix": True}, "unix kept": {"unix": True, "keep": True}}
 
 
 @pytest.fixture

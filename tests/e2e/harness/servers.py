@@ -111,19 +111,19 @@ def nginx_proxy(folder):
     return Server("nginx_proxy", port, [_nginx_daemon(folder, port, _PROXY % behind.port, upstream)], via=behind)
 
 
-def php_fpm(folder, tcp=False, keep=False):
+def php_fpm(folder, unix=False, keep=False):
     """nginx in front of PHP-FPM (daemons[1]), over TCP or a Unix socket; `keep`: on kept connections."""
     folder = pathlib.Path(folder)
     _files(folder)
     port, socket_path = free_port(), folder / "fpm.sock"
-    listen = f"127.0.0.1:{free_port()}" if tcp else str(socket_path)
+    listen = str(socket_path) if unix else f"127.0.0.1:{free_port()}"
     (folder / "fpm.conf").write_text(
         f"[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nuser = root\ngroup = root\n"
         f"listen = {listen}\npm = static\npm.max_children = {8 if keep else 2}\ncatch_workers_output = no\n"
         f"php_admin_value[post_max_size] = 16M\n")
     fpm = Daemon([find("php-fpm8.2", "php-fpm"), "-F", "-R", "-y", folder / "fpm.conf"], folder / "fpm.log",
-                 (lambda: listens(int(listen.rpartition(":")[2]))) if tcp else socket_path.exists)
-    upstream = f"upstream behind {{ server {listen if tcp else 'unix:' + listen}; {'keepalive 2;' if keep else ''} }}"
+                 socket_path.exists if unix else lambda: listens(int(listen.rpartition(":")[2])))
+    upstream = f"upstream behind {{ server {'unix:' if unix else ''}{listen}; {'keepalive 2;' if keep else ''} }}"
     try:
         front = _nginx_daemon(folder, port, _FASTCGI % ("fastcgi_keep_conn on;" if keep else ""), upstream)
     except Exception:
