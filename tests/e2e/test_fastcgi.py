@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """nginx in front of PHP-FPM: what it asks by FastCGI is a CLIENT span there and a SERVER span here."""
 
+import collections
 import subprocess
 
 import pytest
@@ -103,3 +104,16 @@ def test_context_from_the_caller(php, tracer):
     assert span.attributes["http.request.header.x-tenant"] == ["blue"]
     assert span.attributes["url.query"] == "secret=REDACTED"
     assert span.attributes["user_agent.original"].startswith("curl/")
+
+
+@pytest.mark.parametrize("probe", ["http", "fastcgi"])
+def test_one_protocol(probe, php, start_client, tracer):
+    server = php("tcp kept")
+    requests = plan.same(10)
+    tap = tracer("-p", f"{server.pid},{server.daemons[1].pid}", "-o", "json", "-e", probe)
+    start_client("curl").run(server.base, requests)
+    wanted = {"http": {None: 10}, "fastcgi": {"fastcgi": 20}}[probe]
+    tap.wait_spans(sum(wanted.values()))
+    closing = tap.stop()
+    assert collections.Counter(s.attributes.get("network.protocol.name") for s in tap.spans()) == wanted
+    assert closing.lost == 0
