@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "protocols/fastcgi.h"
 #include "protocols/http1.h"
+
+_Static_assert(ST_FCGI_CAPTURE_MAX >= ST_HTTP1_CAPTURE_MAX, "room for all");
 
 #define HEADER	     "header:"
 #define ATTRIBUTE    "http.request.header."
@@ -53,7 +56,9 @@ int st_captures__set(const struct st_config *cfg)
 					    k->name.len - (uint32_t)strlen(ATTRIBUTE));
 		keys[cap.cnt++] = k;
 	}
-	if (cap.cnt)
+	if (cap.cnt) {
 		st_http1__capture(&cap, keys);
+		st_fcgi__capture(cap.names, keys, cap.cnt);
+	}
 	return 0;
 }

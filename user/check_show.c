@@ -69,8 +69,8 @@ static const struct limit {
 	{"tls", -1,
 	 "Encrypted connections: bytes, times and connects are seen, requests are not yet."},
 	{"protocols", -1,
-	 "Of protocols other than HTTP/1.x, HTTP/2 and gRPC among them, bytes and connects are "
-	 "seen, requests are not yet."},
+	 "Of protocols other than HTTP/1.x and FastCGI, HTTP/2 and gRPC among them, bytes and "
+	 "connects are seen, requests are not yet."},
 	{"quic", -1, "HTTP/3 and other protocols over UDP are not traced."},
 	{"io_uring", ST_FEATURE_IO_URING, NULL},
 	{"mptcp", ST_FEATURE_MPTCP,

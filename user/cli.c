@@ -240,7 +240,7 @@ static const char help_text[] =
 	"  -- COMMAND [ARG]...    run it; its exit code becomes spantap's\n"
 	"\n"
 	"WHAT\n"
-	"  -e, --probe PROBE      only these protocols: http (default: all)\n"
+	"  -e, --probe PROBE      only these protocols: http, fastcgi (default: all)\n"
 	"  -t, --min-duration T   only spans at least this long (500us, 5ms, 1.5s)\n"
 	"      --filter EXPR      only spans that match, as in 'status == error ||\n"
 	"                         duration > 50ms && http.route =~ \"/api/*\"'\n"

@@ -7,6 +7,7 @@
 #include "core/filter.h"
 #include "export/export.h"
 #include "lib/units.h"
+#include "spantap/protocol.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -118,11 +119,23 @@ static int set_exe(struct st_config *c, const char *arg)
 	return add(c->exe, &c->exe_cnt, "--exe", arg);
 }
 
+static int unknown_probe(const char *arg)
+{
+	char known[200] = "";
+	size_t off = 0;
+
+	for (const struct st_proto_ops *const *o = st_protocols; *o; o++)
+		if (off + strlen((*o)->name) + 3 < sizeof(known))
+			off += (size_t)sprintf(known + off, "%s%s", off ? ", " : "", (*o)->name);
+	return st_cli_wrong("-e %s: unknown probe; known are %s", arg, known);
+}
+
 static int set_probe(struct st_config *c, const char *arg)
 {
-	if (strcmp(arg, "http"))
-		return st_cli_wrong("-e %s: unknown probe; this version knows http", arg);
-	return add(c->probes, &c->probe_cnt, "-e", arg);
+	for (const struct st_proto_ops *const *o = st_protocols; *o; o++)
+		if (!strcmp(arg, (*o)->name))
+			return add(c->probes, &c->probe_cnt, "-e", arg);
+	return unknown_probe(arg);
 }
 
 static const struct st_exporter_ops *find_exporter(struct st_str name)

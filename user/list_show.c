@@ -55,8 +55,8 @@ static bool other_protocols(const struct st_list_item *it, char *text, size_t te
 
 	if (lib)
 		snprintf(text, text_sz,
-			 "It can speak %s (%s). Of protocols other than HTTP/1.x only bytes and "
-			 "connects are seen.",
+			 "It can speak %s (%s). Of protocols other than HTTP/1.x and FastCGI only "
+			 "bytes and connects are seen.",
 			 lib->what, lib->file);
 	return lib != NULL;
 }
@@ -310,9 +310,10 @@ void st_list_show__page(struct st_buf *b, const struct st_list_item *it)
 	put_place(b, it);
 	put_sockets(b, it);
 	put_libs(b, &it->in);
-	put_field(b, "SEEN",
-		  "HTTP/1.x without encryption over TCP and Unix sockets, served and requested, on "
-		  "old connections from their next byte on");
+	put_field(
+		b, "SEEN",
+		"HTTP/1.x and FastCGI without encryption over TCP and Unix sockets, served and requested, on "
+		"old connections from their next byte on");
 	for (uint32_t i = 0; st_list_show__unseen(it, i, &name, text, sizeof(text)); i++)
 		put_field(b, i ? "" : "NOT SEEN", text);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "captures.h"
 #include "kern/tracer.h"
@@ -281,6 +282,18 @@ static void on_process(void *ctx, const struct st_rec *rec)
 		p->process_fn(p->process_ctx, rec);
 }
 
+/* What -e asks for. */
+static uint32_t protocols_of(const struct st_config *cfg)
+{
+	uint32_t wanted = 0;
+
+	for (int i = 0; i < cfg->probe_cnt; i++)
+		for (int k = 0; st_protocols[k]; k++)
+			if (!strcmp(cfg->probes[i], st_protocols[k]->name))
+				wanted |= 1u << st_protocols[k]->id;
+	return wanted;
+}
+
 static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 {
 	struct st_core_config cc = {
@@ -290,6 +303,7 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 		.id_key = {start->id_key[0], start->id_key[1]},
 		.epoch_off_ns = start->epoch_off_ns,
 		.propagators = p->cfg->propagators,
+		.protocols = protocols_of(p->cfg),
 	};
 
 	if (p->tracer) {

@@ -60,7 +60,7 @@ _spantap_argument()
 	--exe | --record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		;;
-	-e | --probe) _spantap_words "http" "$word" ;;
+	-e | --probe) _spantap_words "http fastcgi" "$word" ;;
 	-o | --output) _spantap_outputs "$word" ;;
 	-t | --min-duration) _spantap_words "1ms 10ms 100ms 1s" "$word" ;;
 	--duration) _spantap_words "10s 1m 10m 1h" "$word" ;;

@@ -84,7 +84,7 @@ enum st_over {
 
 struct st_proto_ops {
 	const char *name; /* the word of -e */
-	uint8_t id;	  /* goes into st_slot.proto; not 0 */
+	uint8_t id;	  /* goes into st_slot.proto; not 0, below 32 */
 	uint32_t state_sz;
 	/* First bytes of a turn: 1 a request, 2 a response, 0 too few, -EPROTO not mine. */
 	int (*detect)(struct st_bytes first);

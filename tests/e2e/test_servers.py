@@ -21,7 +21,7 @@ def test_both_sides(server_name, client_name, start_server, start_client, tracer
     requests = plan.mixed(REQUESTS, server.lacks)
     tap = tracer("-p", f"{server.pid},{client.pid}", "-o", "json")
     results = client.run(server.base, requests)
-    wanted = 2 * REQUESTS + (REQUESTS if server.via else 0)
+    wanted = 2 * REQUESTS + (REQUESTS if server.asks else 0)
     tap.wait_spans(wanted)
     closing = tap.stop()
     spans = tap.spans()
@@ -46,7 +46,7 @@ def test_server_alone(server_name, start_server, start_client, tracer):
     tap.stop()
     check.assert_spans(tap.spans(), "SERVER", requests, results, server)
     assert len(tap.spans("SERVER")) == REQUESTS
-    assert len(tap.spans("CLIENT")) == (REQUESTS if server.via else 0)
+    assert len(tap.spans("CLIENT")) == (REQUESTS if server.asks else 0)
 
 
 def test_requests_after_posts(start_server, start_client, tracer):

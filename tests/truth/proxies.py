@@ -3,7 +3,7 @@
 
 import json
 
-from harness.proc import VENV, find
+from harness.proc import VENV, find, free_port, listens
 
 from .start import APPS
 
@@ -58,28 +58,34 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp;
   scgi_temp_path tmp;
+  upstream behind {{ server {listen}; {pool} }}
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     location / {{
       include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {script}; fastcgi_param BACKEND {backend};
-      fastcgi_pass unix:{socket};
+      fastcgi_pass behind; {keep}
     }}
   }}
 }}
 """
 
 
-def php_fpm(bed):
-    """nginx passes all to PHP-FPM, which makes the calls."""
-    socket = bed.folder / "fpm.sock"
-    (bed.folder / "fpm.conf").write_text(
-        f"[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nuser = root\ngroup = root\nlisten = {socket}\n"
-        f"pm = static\npm.max_children = 8\nlisten.backlog = 256\nenv[BACKEND] = {bed.backend}\n")
-    (bed.folder / "nginx.conf").write_text(_FASTCGI.format(port=bed.port, backend=bed.backend, socket=socket,
-                                                           script=APPS / "calls.php"))
-    fpm = bed.daemon("fpm", [find("php-fpm8.2", "php-fpm"), "-F", "-R", "-y", bed.folder / "fpm.conf"], ready=socket.exists)
-    bed.daemons.append(fpm)
-    return [bed.daemon("app", [find("nginx"), "-p", bed.folder, "-c", bed.folder / "nginx.conf", "-e", "stderr"])]
+def php_fpm(tcp=False, keep=0):
+    """nginx passes all to PHP-FPM, which makes the calls. `keep`: connections kept, of eight that are served at once."""
+    def start(bed):
+        socket, port = bed.folder / "fpm.sock", free_port()
+        listen = f"127.0.0.1:{port}" if tcp else socket
+        (bed.folder / "fpm.conf").write_text(
+            f"[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nuser = root\ngroup = root\nlisten = {listen}\n"
+            f"pm = static\npm.max_children = 8\nlisten.backlog = 256\nenv[BACKEND] = {bed.backend}\n")
+        (bed.folder / "nginx.conf").write_text(_FASTCGI.format(
+            port=bed.port, backend=bed.backend, script=APPS / "calls.php", listen=listen if tcp else f"unix:{socket}",
+            pool=f"keepalive {keep};" if keep else "", keep="fastcgi_keep_conn on;" if keep else ""))
+        fpm = bed.daemon("fpm", [find("php-fpm8.2", "php-fpm"), "-F", "-R", "-y", bed.folder / "fpm.conf"],
+                         ready=(lambda: listens(port)) if tcp else socket.exists)
+        bed.daemons.append(fpm)
+        return [bed.daemon("app", [find("nginx"), "-p", bed.folder, "-c", bed.folder / "nginx.conf", "-e", "stderr"])]
+    return start
 
 
 _HAPROXY = """

@@ -50,6 +50,7 @@ struct st_core_config {
 	uint64_t id_key[2];   /* random, fixed for a recording: span and trace ids derive from it */
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
 	struct st_propagators propagators; /* whose headers are read; none: no header is */
+	uint32_t protocols;		   /* looked for: 1 << st_proto_ops.id each; 0: all */
 	bool no_quick; /* st_proto_ops.quick is left out: what tests compare it with */
 };
 

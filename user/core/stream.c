@@ -49,14 +49,22 @@ static void off(struct st_conn *n)
 	st_flow__mode(&n->flow, ST_MODE_OFF);
 }
 
+static bool is_wanted(const struct st_core *c, const struct st_proto_ops *ops)
+{
+	return !c->cfg.protocols || c->cfg.protocols >> ops->id & 1;
+}
+
 /* Finds the protocol by the first bytes of a turn. Returns 1 when found, 0 for more bytes. */
 static int detect(struct st_conn *n, enum st_dir dir, const struct st_chunk *c)
 {
 	int undecided = 0;
 
 	for (int i = 0; st_protocols[i]; i++) {
-		int rc = st_protocols[i]->detect(st_bytes(c->p, c->len));
+		int rc;
 
+		if (!is_wanted(n->core, st_protocols[i]))
+			continue;
+		rc = st_protocols[i]->detect(st_bytes(c->p, c->len));
 		if (rc > 0) {
 			n->flow.ops = st_protocols[i];
 			n->flow.dir_req = (uint8_t)(rc == 1 ? dir : !dir);

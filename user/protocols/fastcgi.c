@@ -362,6 +362,11 @@ static void on_moved(struct st_flow *f, enum st_dir dir, uint64_t pos, uint64_t 
 		h->end_ns = time_ns;
 	if (!is_req(f, dir))
 		on_reached(f, pos, time_ns);
+	if (is_req(f, dir) && over)
+		st->counted = false;
+	/* What comes in the next turn answers what was asked in between. */
+	if (!is_req(f, dir) && over == ST_OVER_SPOKE && !st->mixed)
+		st->foreign = 0;
 	if (!h->blind || h->turn_over || !over || (over == ST_OVER_LAST && waited))
 		return;
 	h->turn_over = true;

@@ -40,6 +40,7 @@ struct st_fcgi_req {
 	struct st_str host;
 	struct st_str name;
 	struct st_str port;
+	struct st_str length; /* of its body, as who asked says */
 	struct st_str user_agent;
 	struct st_carrier carrier;
 	struct st_str captured[ST_FCGI_CAPTURE_MAX];

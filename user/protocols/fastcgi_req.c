@@ -112,7 +112,8 @@ static void add_variable(struct st_fcgi_req *r, struct st_str var, struct st_str
 		ROW("REQUEST_METHOD", method), ROW("REQUEST_URI", uri),
 		ROW("SCRIPT_NAME", script),    ROW("QUERY_STRING", query),
 		ROW("REQUEST_SCHEME", scheme), ROW("HTTPS", https),
-		ROW("SERVER_NAME", name),      ROW("SERVER_PORT", port),
+		ROW("CONTENT_LENGTH", length), ROW("SERVER_NAME", name),
+		ROW("SERVER_PORT", port),
 #undef ROW
 	};
 
@@ -127,9 +128,12 @@ static void add_variable(struct st_fcgi_req *r, struct st_str var, struct st_str
 void st_fcgi_req__read(struct st_fcgi_req *r)
 {
 	const uint32_t prefix = sizeof(FIELD) - 1;
-	struct st_bytes b = st_bytes(r->params.p, r->params.len);
 	struct st_str var, value;
+	struct st_bytes b;
 
+	if (!r->params.len)
+		return;
+	b = st_bytes(r->params.p, r->params.len);
 	r->carrier.base = (const char *)r->params.p;
 	while (st_fcgi__pair(&b, &var, &value)) {
 		if (var.len > prefix && !memcmp(var.p, FIELD, prefix))

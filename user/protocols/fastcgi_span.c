@@ -61,6 +61,25 @@ static struct st_str path_of(const struct st_fcgi_req *r, struct st_str *query)
 	return path;
 }
 
+/*
+ * Who answers need not read the end of a request's body, nor is all of a long one copied: what who
+ * asked says of it counts then. 0: not known.
+ */
+static uint64_t request_body(const struct st_fcgi_xchg *f)
+{
+	struct st_str s = f->req->length;
+	uint64_t n = 0;
+
+	if (f->req_ended && !f->req_hole)
+		return f->req_body;
+	for (uint32_t i = 0; i < s.len; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || i == 18)
+			return 0;
+		n = n * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	return n;
+}
+
 void st_fcgi__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback)
 {
 	const struct st_fcgi_xchg *f = st_fcgi_of(x);
@@ -73,7 +92,7 @@ void st_fcgi__span(struct st_xchg *x, struct st_span *s, struct st_str *fallback
 		.protocol = ST_STR("fastcgi"),
 		.version = ST_STR("1.0"),
 		.user_agent = r->user_agent,
-		.req_body = f->req_ended && !f->req_hole ? f->req_body : 0,
+		.req_body = request_body(f),
 		.resp_body = f->resp_body,
 		.resp_body_known = f->whole && f->head.done && !f->resp_hole,
 		.status = st_fcgi_xchg__status(f),

@@ -8,6 +8,7 @@
 struct half {
 	bool blind;	/* where the next record begins is not known */
 	bool turn_over; /* blind: and the turn in which that came is over */
+	bool small;	/* blind: too little is missing for a request, as long as nothing follows */
 	uint8_t type;	/* enum st_fcgi_type of the record under way */
 	uint16_t id;
 	uint64_t content_end;
@@ -28,10 +29,11 @@ struct fastcgi {
 	uint32_t owed;	    /* answers to come to requests that were counted as lost */
 	uint32_t last_turn; /* numbers the requests of a turn */
 	uint32_t nth;
-	bool known; /* directions, role */
-	bool asked; /* a request was seen */
-	bool last;  /* and it said that it is the last one of the connection */
-	bool mixed; /* several were open at once */
+	bool known;   /* directions, role */
+	bool asked;   /* a request was seen */
+	bool last;    /* and it said that it is the last one of the connection */
+	bool mixed;   /* several were open at once */
+	bool counted; /* this turn's request was counted as lost */
 };
 
 static inline bool is_req(const struct st_flow *f, enum st_dir dir)

@@ -6,6 +6,7 @@ void st_fcgi__lose(struct st_flow *f, uint32_t cnt)
 {
 	st_flow__lost(f, cnt);
 	state_of(f)->owed += cnt;
+	state_of(f)->counted = true;
 }
 
 /* Requests whose PARAMS cannot become whole any more; id 0: all. */
@@ -51,6 +52,13 @@ void st_fcgi__finish_unseen(struct st_flow *f, struct st_xchg *x)
 	st_fcgi__finish(f, x, end_ns ? end_ns : x->start_ns);
 }
 
+/* The next record begins there. */
+static void skip_to(struct half *h, uint64_t pos)
+{
+	h->type = 0;
+	h->content_end = h->rec_end = pos;
+}
+
 void st_fcgi__answers_over(struct st_flow *f)
 {
 	struct half *h = answered_half(f);
@@ -61,7 +69,7 @@ void st_fcgi__answers_over(struct st_flow *f)
 		st_fcgi__finish_unseen(f, f->first);
 	/* The next answer begins with the next turn. */
 	h->blind = h->turn_over = false;
-	h->content_end = h->rec_end = h->turn_end;
+	skip_to(h, h->turn_end);
 }
 
 void st_fcgi__foreign(struct st_flow *f, uint16_t id)
@@ -83,12 +91,18 @@ void st_fcgi__foreign(struct st_flow *f, uint16_t id)
 
 /* ---- holes ---- */
 
+static void lose_answer(struct st_fcgi_xchg *x)
+{
+	x->resp_hole = true;
+	x->head_lost = x->head_lost || !x->head.done;
+}
+
 void st_fcgi__go_blind(struct st_flow *f, enum st_dir dir)
 {
 	struct half *h = &state_of(f)->half[dir];
 
 	h->blind = true;
-	h->turn_over = false;
+	h->turn_over = h->small = false;
 	h->content_end = h->rec_end = 0;
 	if (is_req(f, dir))
 		st_fcgi__lose_all_begun(f);
@@ -96,7 +110,7 @@ void st_fcgi__go_blind(struct st_flow *f, enum st_dir dir)
 		if (is_req(f, dir))
 			st_fcgi_of(x)->req_hole = true;
 		else
-			st_fcgi_of(x)->resp_hole = true;
+			lose_answer(st_fcgi_of(x));
 	}
 }
 
@@ -114,14 +128,12 @@ static bool is_body(struct st_flow *f)
 /* The shortest request: BEGIN_REQUEST and an empty record of PARAMS. */
 #define REQUEST_MIN (2 * ST_FCGI_HEADER + ST_FCGI_BODY)
 
-/* Its answer may never come, so that a request in the hole is counted now. */
-static void lose_hidden(struct st_flow *f, uint64_t len)
+/* May a request lie in a hole where a record was to begin? */
+static bool may_hide(struct st_flow *f)
 {
-	struct fastcgi *st = state_of(f);
-	bool begun = st->begun;
+	const struct fastcgi *st = state_of(f);
 
-	if (!begun && !is_body(f) && len >= REQUEST_MIN && !st->last)
-		st_fcgi__lose(f, 1);
+	return !st->begun && !st->last && !is_body(f) && (st->mixed || !st->counted);
 }
 
 /* Bytes of the record under way alone. */
@@ -134,16 +146,16 @@ static void lose_content(struct st_flow *f, const struct half *h, uint64_t from)
 	if (h->type == ST_FCGI_PARAMS)
 		st_fcgi__lose_begun(f, h->id);
 	x = h->type == ST_FCGI_STDOUT ? st_fcgi__find(f, h->id) : NULL;
-	if (!x || st_fcgi_of(x)->head.done)
-		return;
-	st_fcgi_of(x)->head_lost = true;
-	st_fcgi_of(x)->resp_hole = true;
+	if (x && !st_fcgi_of(x)->head.done)
+		lose_answer(st_fcgi_of(x));
 }
 
 void st_fcgi__on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t to)
 {
 	struct fastcgi *st = state_of(f);
 	struct half *h = &st->half[dir];
+	uint64_t len;
+	bool hides;
 
 	if (h->blind)
 		return;
@@ -152,12 +164,16 @@ void st_fcgi__on_gap(struct st_flow *f, enum st_dir dir, uint64_t from, uint64_t
 	if (to <= h->rec_end)
 		return;
 	if (!is_req(f, dir) && st->presumed && to <= st->presumed) {
-		h->content_end = h->rec_end = to;
+		skip_to(h, to);
 		return;
 	}
-	if (is_req(f, dir))
-		lose_hidden(f, to - (from > h->rec_end ? from : h->rec_end));
+	hides = is_req(f, dir) && may_hide(f);
+	len = to - (from > h->rec_end ? from : h->rec_end);
 	st_fcgi__go_blind(f, dir);
+	/* Its answer may never come, so that it is counted now. */
+	if (hides && len >= REQUEST_MIN)
+		st_fcgi__lose(f, 1);
+	h->small = hides && len < REQUEST_MIN;
 }
 
 /*
@@ -211,14 +227,24 @@ static uint64_t find_end(struct st_flow *f, enum st_dir dir, const struct st_chu
 	if (c->flags & ST_F_CUT || !st_fcgi__is_end(last.p, &id) || !st_fcgi__find(f, id))
 		return last.pos + 1;
 	h->blind = false;
+	/* Bytes of a body may look so: what comes behind it is then of nobody else's. */
+	state_of(f)->foreign = id;
 	return st_fcgi__on_header(f, dir, &last);
 }
 
 uint64_t st_fcgi__on_blind(struct st_flow *f, enum st_dir dir, const struct st_chunk *c)
 {
-	if (state_of(f)->half[dir].turn_over)
+	struct half *h = &state_of(f)->half[dir];
+
+	if (h->turn_over)
 		return on_turn(f, dir, c);
-	return is_req(f, dir) ? c->pos + c->len : find_end(f, dir, c);
+	if (!is_req(f, dir))
+		return find_end(f, dir, c);
+	/* A request began in the hole, and goes on. */
+	if (h->small)
+		st_fcgi__lose(f, 1);
+	h->small = false;
+	return c->pos + c->len;
 }
 
 uint32_t st_fcgi__on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_dir,
@@ -237,6 +263,6 @@ uint32_t st_fcgi__on_lost(struct st_flow *f, uint32_t turns, enum st_dir first_d
 		st->half[d] = (struct half){.end_ns = st->half[d].end_ns};
 	st->presumed = 0;
 	/* An answer whose request was among them is no loss of its own. */
-	st->owed = is_req(f, last_dir);
+	st->owed = st->counted = is_req(f, last_dir);
 	return st->last ? 0 : asked;
 }

@@ -5,7 +5,7 @@ Apache, Python's http.server, gunicorn, Node's http, Go's net/http, Spring Boot'
 import os
 import pathlib
 
-from .proc import APPS, Daemon, answers, find, free_port, part
+from .proc import APPS, Daemon, answers, find, free_port, listens, part
 
 BIG_SZ = 2 << 20
 # Above the server's 8 KiB buffer, so that Apache cannot know the length before it sends.
@@ -15,12 +15,13 @@ CHUNKED_SZ = 100_000
 class Server:
     """A started server: `name`, `pid` (the parent of its workers), `port`, and what it cannot do."""
 
-    def __init__(self, name, port, daemons, lacks=(), via=None):
+    def __init__(self, name, port, daemons, lacks=(), via=None, asks=False):
         self.name, self.port, self.daemons = name, port, daemons
         self.pid = daemons[0].pid
         self.lacks = frozenset(lacks)   # routes that it does not have
         self.questions = 0              # for its own count (load.nginx_requests)
-        self.via = via                  # the server behind it, when it makes requests itself
+        self.via = via                  # the HTTP server behind it
+        self.asks = asks or bool(via)   # it makes a request itself for each that it gets
 
     @property
     def base(self):
@@ -82,7 +83,7 @@ _PROXY = """
 _FASTCGI = """
     location / {
       include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root/app.php;
-      fastcgi_pass unix:%s;
+      fastcgi_pass behind; %s
     }
 """
 
@@ -110,22 +111,25 @@ def nginx_proxy(folder):
     return Server("nginx_proxy", port, [_nginx_daemon(folder, port, _PROXY % behind.port, upstream)], via=behind)
 
 
-def php_fpm(folder):
+def php_fpm(folder, unix=False, keep=False):
+    """nginx in front of PHP-FPM (daemons[1]), over TCP or a Unix socket; `keep`: on kept connections."""
     folder = pathlib.Path(folder)
     _files(folder)
-    socket_path, port = folder / "fpm.sock", free_port()
+    port, socket_path = free_port(), folder / "fpm.sock"
+    listen = str(socket_path) if unix else f"127.0.0.1:{free_port()}"
     (folder / "fpm.conf").write_text(
         f"[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nuser = root\ngroup = root\n"
-        f"listen = {socket_path}\npm = static\npm.max_children = 2\ncatch_workers_output = no\n"
+        f"listen = {listen}\npm = static\npm.max_children = {8 if keep else 2}\ncatch_workers_output = no\n"
         f"php_admin_value[post_max_size] = 16M\n")
-    fpm = Daemon([find("php-fpm8.2", "php-fpm"), "-F", "-R", "-y", folder / "fpm.conf"],
-                 folder / "fpm.log", socket_path.exists)
+    fpm = Daemon([find("php-fpm8.2", "php-fpm"), "-F", "-R", "-y", folder / "fpm.conf"], folder / "fpm.log",
+                 socket_path.exists if unix else lambda: listens(int(listen.rpartition(":")[2])))
+    upstream = f"upstream behind {{ server {'unix:' if unix else ''}{listen}; {'keepalive 2;' if keep else ''} }}"
     try:
-        front = _nginx_daemon(folder, port, _FASTCGI % socket_path)
+        front = _nginx_daemon(folder, port, _FASTCGI % ("fastcgi_keep_conn on;" if keep else ""), upstream)
     except Exception:
         fpm.stop()
         raise
-    return Server("php_fpm", port, [front, fpm], lacks=["slow"])
+    return Server("php_fpm", port, [front, fpm], lacks=["slow"], asks=True)
 
 
 _APACHE = """
