@@ -59,9 +59,10 @@ struct st_lineage {
 	uint8_t known_by; /* rungs that keep something of it: a bit a row of the table */
 	uint8_t span_id[8];
 	uint8_t parent_id[8];
-	struct st_trace *trace; /* settled: a reference */
-	struct st_xchg *parent; /* placed, not settled: whom it waits for */
-	struct st_xchg *kids;	/* those that wait for it */
+	struct st_trace *trace;	 /* settled: a reference */
+	struct st_trace *adopts; /* whose id its trace takes when it has one: a reference */
+	struct st_xchg *parent;	 /* placed, not settled: whom it waits for */
+	struct st_xchg *kids;	 /* those that wait for it */
 	struct st_xchg *kid_next;
 	struct st_proc *proc;
 	struct st_links at;    /* in_proc: in the process's list */
@@ -98,6 +99,7 @@ struct st_lineage {
 	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */
 	struct st_xchg *guessed;  /* thread: the calls that seem to be its own */
 	struct st_xchg *guess_next;
+	struct st_trace *offered; /* thread: of a call whose own header placed it: a reference */
 };
 
 #endif

@@ -106,6 +106,8 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 /* The calls that it seemed to make are its own, or nobody knows whose. */
 static void decide(struct st_core *c, struct st_xchg *x, bool sure)
 {
+	if (sure)
+		st_lineage__adopt(x, x->lin.offered);
 	while (x->lin.guessed) {
 		struct st_xchg *call = x->lin.guessed;
 
@@ -164,9 +166,14 @@ static void forget(struct st_core *c, struct st_xchg *x)
 {
 	struct st_xchg **at;
 
-	(void)c;
+	st_trace__unref(c, x->lin.offered);
+	x->lin.offered = NULL;
 	if (!x->lin.guess)
 		return;
+	/* Its own header has placed it already: what that says of the trace stays. */
+	if (x->lin.evidence == ST_EV_HEADER && x->role == ST_ROLE_CLIENT &&
+	    !x->lin.guess->lin.offered)
+		x->lin.guess->lin.offered = st_trace__ref(x->lin.trace);
 	for (at = &x->lin.guess->lin.guessed; *at != x;)
 		at = &(*at)->lin.guess_next;
 	*at = x->lin.guess_next;

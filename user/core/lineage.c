@@ -61,7 +61,24 @@ static void emit(struct st_core *c, struct st_xchg *x)
 
 /* ---- settling ---- */
 
-static void settle_below(struct st_xchg *x, const struct st_xchg *up)
+/* A trace of ours takes an id that is known outside, as long as nothing of it has gone. */
+static void take_id(struct st_trace *to, const struct st_trace *from)
+{
+	if (!to || !from || to->fixed)
+		return;
+	memcpy(to->id, from->id, sizeof(to->id));
+	to->flags = from->flags;
+	to->fixed = true;
+}
+
+static void adopt_now(struct st_core *c, struct st_xchg *x)
+{
+	take_id(x->lin.trace, x->lin.adopts);
+	st_trace__unref(c, x->lin.adopts);
+	x->lin.adopts = NULL;
+}
+
+static void settle_below(struct st_core *c, struct st_xchg *x, const struct st_xchg *up)
 {
 	x->lin.trace = st_trace__ref(up->lin.trace);
 	memcpy(x->lin.parent_id, up->lin.span_id, sizeof(x->lin.parent_id));
@@ -69,6 +86,8 @@ static void settle_below(struct st_xchg *x, const struct st_xchg *up)
 	x->lin.remote = x->tgid != up->tgid;
 	x->lin.parent = NULL;
 	x->lin.settled = true;
+	if (x->lin.adopts)
+		adopt_now(c, x);
 }
 
 /* x is settled: so are those below it, and all of them that have ended may go, the upper first. */
@@ -84,7 +103,7 @@ static void spread(struct st_core *c, struct st_xchg *x)
 		todo = x->lin.kid_next;
 		for (kid = x->lin.kids; kid; kid = next) {
 			next = kid->lin.kid_next;
-			settle_below(kid, x);
+			settle_below(c, kid, x);
 			kid->lin.kid_next = todo;
 			todo = kid;
 		}
@@ -109,21 +128,18 @@ static void placed(struct st_core *c, struct st_xchg *x, enum st_evidence eviden
 		st_xlist__del(&p->pending, x);
 }
 
-/*
- * The process's own instrumentation began a trace of its own for a request that came without one,
- * and told it to others in a call's header: that id is known outside. What stands above takes it,
- * as long as nothing of it has gone.
- */
-static void adopt(struct st_xchg *up, const struct st_xchg *call)
+void st_lineage__adopt(struct st_xchg *up, struct st_trace *t)
 {
-	struct st_trace *to = up->lin.trace;
-	const struct st_trace *from = call->lin.trace;
-
-	if (call->lin.evidence != ST_EV_HEADER || !to || !from || to->fixed || !from->fixed)
+	if (!t || !t->fixed)
 		return;
-	memcpy(to->id, from->id, sizeof(to->id));
-	to->flags = from->flags;
-	to->fixed = true;
+	if (up->lin.trace) {
+		take_id(up->lin.trace, t);
+		return;
+	}
+	while (up->lin.parent)
+		up = up->lin.parent;
+	if (!up->lin.adopts)
+		up->lin.adopts = st_trace__ref(t);
 }
 
 void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_trace *t,
@@ -151,8 +167,8 @@ void st_lineage__below_span(struct st_core *c, struct st_xchg *x, struct st_trac
 void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		       enum st_evidence evidence)
 {
-	if (x->lin.placed && x->role == ST_ROLE_CLIENT)
-		adopt(up, x);
+	if (x->lin.placed && x->role == ST_ROLE_CLIENT && x->lin.evidence == ST_EV_HEADER)
+		st_lineage__adopt(up, x->lin.trace);
 	/* Who opened later is nobody's parent; this also keeps the tree one. */
 	if (x->lin.placed || up->lin.no >= x->lin.no || up->unsure)
 		return;
@@ -163,7 +179,7 @@ void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		up->lin.kids = x;
 		return;
 	}
-	settle_below(x, up);
+	settle_below(c, x, up);
 	spread(c, x);
 }
 
@@ -178,6 +194,8 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x)
 		x->lin.trace->flags = x->lin.denied ? 0 : ST_TRACE_SAMPLED;
 	}
 	x->lin.settled = true;
+	if (x->lin.adopts)
+		adopt_now(c, x);
 	spread(c, x);
 }
 

@@ -53,7 +53,12 @@ void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_tr
 void st_lineage__below_span(struct st_core *c, struct st_xchg *x, struct st_trace *t,
 			    const uint8_t parent_id[8], enum st_evidence evidence);
 void st_lineage__root(struct st_core *c, struct st_xchg *x);
-
+/*
+ * The process's own instrumentation began a trace of its own for a request that came without one, and
+ * told it to others in a call's header. What stands above the call takes that id, now or when its own
+ * place is known, as long as nothing of its trace has gone.
+ */
+void st_lineage__adopt(struct st_xchg *up, struct st_trace *t);
 /* Time has come to now_ns: those that waited long enough become roots. Returns whether any did. */
 bool st_lineage__tick(struct st_core *c, uint64_t now_ns);
 /* When the next one has waited long enough; UINT64_MAX: none waits. */

@@ -34,6 +34,7 @@ void st_xchg__free(struct st_core *c, struct st_xchg *x)
 	st_conn_info__unref(c, x->conn);
 	st_proc__unref(c, x->lin.proc);
 	st_trace__unref(c, x->lin.trace);
+	st_trace__unref(c, x->lin.adopts);
 	c->stats.open--;
 	give(c, x);
 }
