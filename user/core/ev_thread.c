@@ -81,12 +81,14 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 {
 	struct st_xchg *up = t->in_hand;
 
-	/* What is a task's is for the task's own rung to say. */
-	if (!up || t->task || st_proc__program(c, x->lin.proc) == ST_PROGRAM_TASKS ||
+	enum st_program program = st_proc__program(c, x->lin.proc);
+
+	/* What is a task's, and what a proxy does, is for their own rungs to say. */
+	if (!up || t->task || program == ST_PROGRAM_TASKS || program == ST_PROGRAM_PROXY ||
 	    !has_only(t, up) || up->tgid != x->tgid)
 		return;
 	if (!up->lin.alone) {
-		if (c->cfg.ops.watch_waits && !st_proc__is_proxy(c, x->lin.proc))
+		if (c->cfg.ops.watch_waits)
 			c->cfg.ops.watch_waits(c->cfg.ctx);
 		return;
 	}
