@@ -22,6 +22,20 @@ int alive(struct bpf_iter__bpf_sk_storage_map *ctx)
 		s->seen = ctl.round;
 	return 0;
 }
+/* Run once before anything is captured (5.15, 2c860a43dd77). */
+SEC("?iter/unix")
+int unix_old(struct bpf_iter__unix *ctx)
+{
+	struct unix_sock *u = ctx->unix_sk;
+	struct st_sk *m;
+
+	if (!u || u->sk.sk_type != ST_SOCK_STREAM)
+		return 0;
+	m = bpf_sk_storage_get(&socks, &u->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (m)
+		m->flags |= ST_SK_OLD;
+	return 0;
+}
 #else
 /* Where connections lie in a hash, the end of a Unix socket has to be seen. */
 static __always_inline void st_unix_released(struct sock *sk)

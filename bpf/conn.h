@@ -150,7 +150,6 @@ static __always_inline void st_slot_init(struct st_slot *s, struct sock *sk, __u
 	s->conn_id = id;
 }
 
-#ifdef ST_PROBE
 static __always_inline __u64 st_sock_ino(struct sock *sk)
 {
 	struct socket *sock = BPF_CORE_READ(sk, sk_socket);
@@ -163,6 +162,7 @@ static __always_inline __u64 st_sock_ino(struct sock *sk)
 		vfs_inode.i_ino);
 }
 
+#ifdef ST_PROBE
 /*
  * Where nothing tells that a Unix socket is gone, another one may have its address: the kernel
  * numbers sockets as inodes.
@@ -223,6 +223,8 @@ static __noinline bool st_conn_make(struct sock *sk, struct st_conn *c, bool tcp
 	if (!tcp)
 		st_unix_made(sk, m);
 	st_slot_init(c->s, sk, m->conn_id, tcp);
+	if (m->flags & ST_SK_OLD)
+		c->s->flags |= ST_SLOT_OLD;
 	return true;
 }
 

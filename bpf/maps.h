@@ -153,6 +153,7 @@ struct st_sk {
 
 #define ST_SK_IGNORED 1u /* not one of --port */
 #define ST_SK_SELF    2u /* the tracer's own */
+#define ST_SK_OLD     4u /* Unix: it was there before we watched */
 
 #ifdef ST_PROBE
 struct {

@@ -61,6 +61,25 @@ static __always_inline void st_open_isn(struct st_open *o, struct sock *sk)
 	}
 }
 
+#ifndef ST_PROBE
+/* Both ends of a Unix socket; fresh: no byte was moved before we watched. */
+static __always_inline void st_open_unix(const struct st_slot *s, struct st_rec *r,
+					 struct st_open *o, struct sock *sk)
+{
+	struct st_unix_id *local = (struct st_unix_id *)o->local;
+	struct st_unix_id *peer = (struct st_unix_id *)o->peer;
+	struct sock *other = BPF_CORE_READ((struct unix_sock *)sk, peer);
+
+	local->sock = (__u64)sk;
+	local->ino = st_sock_ino(sk);
+	peer->sock = (__u64)other;
+	if (other)
+		peer->ino = st_sock_ino(other);
+	if (ctl.unix_known && !(s->flags & ST_SLOT_OLD))
+		r->flags = ST_F_FRESH;
+}
+#endif
+
 /*
  * OPEN is sent until the ring takes it, so that data never comes before it. took: bytes that were
  * received by the call that it comes with.
@@ -99,6 +118,10 @@ static __noinline void st_open_send(struct st_slot *s, __u32 slot, __u8 kind, __
 		if (st_is_fresh(sk, took))
 			r->flags = ST_F_FRESH;
 	}
+#ifndef ST_PROBE
+	if (o->family == ST_AF_UNIX)
+		st_open_unix(s, r, o, sk);
+#endif
 	if (s->flags & ST_SLOT_ACTIVE)
 		o->role = ST_ROLE_CLIENT;
 	s->flags |= ST_SLOT_OPENED;

@@ -141,9 +141,15 @@ struct st_rec {
 	__u16 pad;
 };
 
+/* A Unix socket: who has both ends' can tell which belong together. 0: not known (not accepted yet). */
+struct st_unix_id {
+	__u64 sock; /* kernel address, an identity only */
+	__u64 ino;
+};
+
 /* Addresses of a connection, network byte order; Unix sockets have family AF_UNIX and a path. */
 struct st_open {
-	__u8 local[16];
+	__u8 local[16]; /* Unix: struct st_unix_id */
 	__u8 peer[16];
 	__u16 family;	  /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port; /* host byte order */
@@ -207,6 +213,7 @@ struct st_slot {
 #define ST_SLOT_OPENED 0x01 /* the OPEN record was delivered */
 #define ST_SLOT_CLOSED 0x02 /* the socket is gone; its CLOSED record may have been lost */
 #define ST_SLOT_ACTIVE 0x04 /* this side connected */
+#define ST_SLOT_OLD    0x08 /* Unix: it may have moved bytes before we watched */
 
 /* Per-CPU counters; the names are those printed. Append only. */
 enum st_counter {
@@ -284,6 +291,7 @@ struct st_ctl {
 	__u32 ask_cnt;	       /* [user] slots in ask */
 	__u32 ask[ST_ASK_MAX]; /* [user] whose TX position the program `ask` brings up to date */
 	__u32 unix_made;       /* Unix connections so far, or a few less: CPUs do not wait here */
+	__u32 unix_known;      /* [user] 1: Unix sockets of before are marked */
 	__u32 watch_waits;     /* [user] 1: threads that wait for several things are noted */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
 };

@@ -92,6 +92,7 @@ struct st_lineage {
 	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next;     /* seq: in its bucket */
 	bool in_seq;
+	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
 	bool left;		  /* thread: its reader has read another one since */
 	uint32_t waits;		  /* thread: st_thread.waits when it was read */

@@ -17,9 +17,10 @@
 struct st_conn_info {
 	struct st_conn_info *next; /* of the free ones */
 	uint32_t refs;
-	bool has_isn;
-	uint32_t isn[2]; /* by enum st_dir: TCP sequence number of the first byte */
-	uint64_t caller; /* of the task rung: who makes the next request; 0: not told */
+	bool fresh; /* nothing was moved before its first record */
+	bool has_join;
+	uint64_t join[2]; /* seq: what both ends know of it; as a server, as a client */
+	uint64_t caller;  /* of the task rung: who makes the next request; 0: not told */
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */
 	uint16_t local_port;

@@ -27,6 +27,33 @@ static uint8_t put_addr(uint16_t family, const uint8_t *a, char *out, size_t sz)
 	return (uint8_t)strlen(out);
 }
 
+static uint64_t mix(uint64_t ino, uint64_t sock)
+{
+	uint64_t v = (ino ^ sock * 0x9e3779b97f4a7c15ULL) * 0xbf58476d1ce4e5b9ULL;
+
+	return v ^ v >> 29;
+}
+
+/*
+ * TCP: the initial sequence number of the direction that answers take. Unix: the client's inode, which
+ * is given once, and the server's address: at the first byte the server may not be accepted yet.
+ */
+static void set_join(struct st_conn_info *i, const struct st_open *o)
+{
+	struct st_unix_id local, peer;
+
+	i->has_join = o->family != AF_UNIX && (o->isn[0] || o->isn[1]);
+	i->join[0] = (uint64_t)o->isn[ST_TX] << 32;
+	i->join[1] = (uint64_t)o->isn[ST_RX] << 32;
+	if (o->family != AF_UNIX)
+		return;
+	memcpy(&local, o->local, sizeof(local));
+	memcpy(&peer, o->peer, sizeof(peer));
+	i->has_join = i->fresh && local.ino && peer.sock;
+	i->join[0] = mix(peer.ino, local.sock);
+	i->join[1] = mix(local.ino, peer.sock);
+}
+
 void st_conn_info__set(struct st_conn_info *i, const struct st_open *o)
 {
 	i->family = o->family;
@@ -35,8 +62,7 @@ void st_conn_info__set(struct st_conn_info *i, const struct st_open *o)
 	i->role = o->role;
 	i->local_len = put_addr(o->family, o->local, i->local, sizeof(i->local));
 	i->peer_len = put_addr(o->family, o->peer, i->peer, sizeof(i->peer));
-	i->has_isn = o->family != AF_UNIX && (o->isn[0] || o->isn[1]);
-	memcpy(i->isn, o->isn, sizeof(i->isn));
+	set_join(i, o);
 	if (o->family != AF_UNIX)
 		return;
 	i->local_len = (uint8_t)strnlen((const char *)o->path, sizeof(o->path));

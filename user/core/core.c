@@ -202,6 +202,7 @@ static void set_info(struct st_conn_info *i, const struct st_rec *rec)
 	struct st_open o = {0};
 
 	memcpy(&o, rec + 1, rec->len < sizeof(o) ? rec->len : sizeof(o));
+	i->fresh = rec->flags & ST_F_FRESH;
 	st_conn_info__set(i, &o);
 }
 

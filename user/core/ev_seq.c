@@ -8,17 +8,18 @@
  * (net/core/secure_seq.c), so that two connections that live at the same time share these 64 bits
  * by chance once in 2^64 pairs; a peer elsewhere chooses the first 32 alone, never the second. The
  * sender's record is older than the receiver's, since it was made before the bytes were queued.
+ * Unix sockets count positions from their first byte, so that only those count of which no byte was
+ * missed; their sender's record may be the younger one, and the receiver waits for it until it answers.
  * What rewrites sequence numbers in between (a splice in the kernel, SYN proxies) gives no match.
  */
+#include <sys/socket.h>
+
 #include "core/conn.h"
 #include "core/evidence.h"
 
-/* Of the direction that the response takes. */
 static uint64_t key_of(const struct st_xchg *x)
 {
-	enum st_dir dir = x->role == ST_ROLE_CLIENT ? ST_RX : ST_TX;
-
-	return (uint64_t)x->conn->isn[dir] << 32 | (uint32_t)x->pos;
+	return x->conn->join[x->role == ST_ROLE_CLIENT] + (uint32_t)x->pos;
 }
 
 static struct st_xchg **bucket_of(struct st_core *c, uint64_t key)
@@ -38,29 +39,44 @@ static void take_out(struct st_core *c, struct st_xchg *x)
 	x->lin.in_seq = false;
 }
 
+static void wait_for_other(struct st_xchg **bucket, struct st_xchg *x)
+{
+	x->lin.seq_next = *bucket;
+	x->lin.in_seq = true;
+	st_rung__knows(x, ST_ROW_SEQ);
+	*bucket = x;
+}
+
+/* The other end of the same request, the newest first. */
+static struct st_xchg *other_end(struct st_xchg *x, const struct st_xchg *me, uint64_t key)
+{
+	while (x && (x->role == me->role || key_of(x) != key))
+		x = x->lin.seq_next;
+	return x;
+}
+
 static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	struct st_xchg **bucket, *call;
+	struct st_xchg **bucket, *other;
 	uint64_t key;
 
 	(void)e;
-	if (!x->conn->has_isn)
+	if (!x->conn->has_join)
 		return;
 	key = key_of(x);
 	bucket = bucket_of(c, key);
-	if (x->role == ST_ROLE_CLIENT) {
-		x->lin.seq_next = *bucket;
-		x->lin.in_seq = true;
-		st_rung__knows(x, ST_ROW_SEQ);
-		*bucket = x;
+	other = other_end(*bucket, x, key);
+	if (!other) {
+		x->lin.expects = x->role == ST_ROLE_SERVER && x->conn->family == AF_UNIX;
+		if (x->role == ST_ROLE_CLIENT || x->lin.expects)
+			wait_for_other(bucket, x);
 		return;
 	}
-	for (call = *bucket; call && key_of(call) != key;)
-		call = call->lin.seq_next;
-	if (!call)
-		return;
-	take_out(c, call);
-	st_lineage__below(c, x, call, ST_EV_SEQ);
+	take_out(c, other);
+	if (x->role == ST_ROLE_SERVER)
+		st_lineage__below(c, x, other, ST_EV_SEQ);
+	else
+		st_lineage__below(c, other, x, ST_EV_SEQ);
 }
 
 /* Who answers has read the request. */
@@ -72,7 +88,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 
 const struct st_evidence_ops st_ev_seq = {
 	.opened_if = ST_IF_BOTH,
-	.answered_if = ST_IF_CLIENT,
+	.answered_if = ST_IF_BOTH,
 	.opened = opened,
 	.answered = answered,
 	.closed = take_out,

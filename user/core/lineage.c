@@ -164,13 +164,21 @@ void st_lineage__below_span(struct st_core *c, struct st_xchg *x, struct st_trac
 	st_lineage__below_remote(c, x, st_trace__ref(t), parent_id, evidence);
 }
 
+static bool is_above(const struct st_xchg *x, const struct st_xchg *of)
+{
+	while (of && of != x)
+		of = of->lin.parent;
+	return of;
+}
+
 void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 		       enum st_evidence evidence)
 {
 	if (x->lin.placed && x->role == ST_ROLE_CLIENT && x->lin.evidence == ST_EV_HEADER)
 		st_lineage__adopt(up, x->lin.trace);
 	/* Who opened later is nobody's parent; this also keeps the tree one. */
-	if (x->lin.placed || up->lin.no >= x->lin.no || up->unsure)
+	if (x->lin.placed || (up->lin.no >= x->lin.no && !x->lin.expects) || up->unsure ||
+	    is_above(x, up))
 		return;
 	placed(c, x, evidence);
 	if (!up->lin.settled) {
@@ -291,7 +299,8 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 			ops->opened(c, x, &e);
 	}
 	if (x->role == ST_ROLE_SERVER) {
-		st_lineage__root(c, x);
+		if (!x->lin.expects)
+			st_lineage__root(c, x);
 		st_xlist__add(&p->inbound, x);
 	} else if (!x->lin.placed && !p->inbound.first) {
 		st_lineage__root(c, x);
@@ -323,6 +332,8 @@ void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_ch
 		if (!(ops->answered_if & ST_IF_OPEN) || !x->lin.placed)
 			ops->answered(c, x, &e);
 	}
+	if (x->role == ST_ROLE_SERVER)
+		st_lineage__root(c, x);
 	leave(c, x);
 }
 
@@ -340,6 +351,8 @@ void st_lineage__close(struct st_core *c, struct st_xchg *x)
 		for (uint32_t i = 0, bits = x->lin.known_by; bits; i++, bits >>= 1)
 			if (bits & 1 && st_evidence_rungs[i]->closed)
 				st_evidence_rungs[i]->closed(c, x);
+		if (x->role == ST_ROLE_SERVER)
+			st_lineage__root(c, x);
 		leave(c, x);
 	} else if (!x->lin.no) {
 		st_lineage__root(c, x); /* it never began */

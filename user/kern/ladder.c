@@ -33,6 +33,7 @@ const struct st_hook st_hooks[] = {
 	{ST_NEED_PROC, ST_RUNG_TRACEPOINTS, {"tp_fork", "tp_exec", "tp_exit"}, false},
 	{ST_NEED_URING, ST_RUNG_TRACEPOINTS, {"tp_uring_submit", "tp_uring_woken"}, false},
 	{ST_NEED_WAITS, ST_RUNG_TRACEPOINTS, {"tp_switch"}, false},
+	{ST_NEED_UNIX_OLD, ST_RUNG_TRACEPOINTS, {"unix_old"}, false},
 	/* An iterator, run by st_tracer__walk_sockets. */
 	{ST_NEED_UNIX_END, ST_RUNG_TRACEPOINTS, {"alive"}, false},
 	{ST_NEED_UNIX_END, ST_RUNG_FENTRY, {"fe_unix_release"}, false},
@@ -60,6 +61,7 @@ static const struct {
 	[ST_NEED_UNIX_END] = {"Unix sockets' end", true},
 	[ST_NEED_URING] = {"io_uring receives", true},
 	[ST_NEED_WAITS] = {"threads' waits", true},
+	[ST_NEED_UNIX_OLD] = {"Unix sockets' two ends", true},
 };
 
 const char *st_rung__name(enum st_rung rung)

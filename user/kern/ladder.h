@@ -26,7 +26,9 @@ enum st_need {
 	ST_NEED_PROC = 5,     /* fork, exec, exit */
 	ST_NEED_UNIX_END = 6, /* which Unix sockets are gone */
 	ST_NEED_URING = 7,    /* io_uring's receives: which request it is */
-	ST_NEED_WAITS = 8,    /* which threads wait for several things; attached on demand */
+	ST_NEED_WAITS = 8,
+	/* which threads wait for several things; attached on demand */ ST_NEED_UNIX_OLD =
+		9, /* which Unix sockets are older than the tracer */
 	ST_NEED_CNT
 };
 

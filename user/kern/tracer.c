@@ -257,6 +257,8 @@ static void fill_config(struct st_tracer *t, const struct st_tracer_config *in,
 		out->ports[i] = in->ports[i];
 }
 
+static int walk(struct st_tracer *t, const char *name, const struct bpf_iter_attach_opts *opts);
+
 int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 {
 	static const struct st_plan_ops ops = {size_maps, prepare, discard};
@@ -292,6 +294,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 		return err;
 	}
 	st_tracer__set_proc(t, bpf_cfg.self_tgid, ST_PROC_IGNORED);
+	t->ctl->unix_known = !cfg->timing_only && !walk(t, "unix_old", NULL);
 	t->ctl->mode = cfg->timing_only ? ST_MODE_TIMING : ST_MODE_HEAD;
 	__atomic_store_n(&t->ctl->stopping, 0, __ATOMIC_RELEASE);
 	*out = t;
@@ -432,27 +435,34 @@ static int read_to_end(int fd)
 	return n < 0 ? -errno : 0;
 }
 
-uint32_t st_tracer__walk_sockets(struct st_tracer *t)
+/* Runs an iterator to its end. Returns 0 or -errno; -ENOENT: it is not there. */
+static int walk(struct st_tracer *t, const char *name, const struct bpf_iter_attach_opts *opts)
 {
-	struct bpf_program *prog = bpf_object__find_program_by_name(t->obj, "alive");
-	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map_fd(t, "socks")};
+	struct bpf_program *prog = bpf_object__find_program_by_name(t->obj, name);
 	struct bpf_link *link;
-	int fd, err = -1;
+	int fd, err = -ENOENT;
 
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	if (!prog || !bpf_program__autoload(prog))
-		return 0;
-	link = bpf_program__attach_iter(prog, &opts);
+		return err;
+	link = bpf_program__attach_iter(prog, opts);
 	if (!link)
-		return 0;
-	t->ctl->round += 1 + !(t->ctl->round + 1); /* never 0 */
+		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
 	if (fd >= 0) {
 		err = read_to_end(fd);
 		close(fd);
 	}
 	bpf_link__destroy(link);
-	return err ? 0 : t->ctl->round;
+	return err;
+}
+
+uint32_t st_tracer__walk_sockets(struct st_tracer *t)
+{
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map_fd(t, "socks")};
+
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	t->ctl->round += 1 + !(t->ctl->round + 1); /* never 0 */
+	return walk(t, "alive", &opts) ? 0 : t->ctl->round;
 }
 
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])
