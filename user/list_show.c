@@ -314,6 +314,7 @@ void st_list_show__page(struct st_buf *b, const struct st_list_item *it)
 		b, "SEEN",
 		"HTTP/1.x and FastCGI without encryption over TCP and Unix sockets, served and requested, on "
 		"old connections from their next byte on");
+	put_field(b, "PARENTS", st_list_show__parents(it));
 	for (uint32_t i = 0; st_list_show__unseen(it, i, &name, text, sizeof(text)); i++)
 		put_field(b, i ? "" : "NOT SEEN", text);
 }
@@ -387,6 +388,7 @@ void st_list_show__json(struct st_buf *b, const struct st_list_item *it, bool co
 	st_show__json_pair(b, "executable", p->exe);
 	st_show__json_pair(b, "language", p->service.language ? p->service.language : "");
 	st_show__json_pair(b, "runtime_version", p->runtime_version);
+	st_show__json_pair(b, "parents", st_list_show__parents(it));
 	st_show__json_pair(b, "version", p->version);
 	st_show__json_pair(b, "container_id", p->container);
 	json_int(b, "threads", in->thread_cnt);

@@ -28,4 +28,7 @@ void st_list_show__json(struct st_buf *b, const struct st_list_item *it, bool co
 bool st_list_show__unseen(const struct st_list_item *it, uint32_t n, const char **name, char *text,
 			  size_t text_sz);
 
+/* How calls of this process find their parents, in words; list_parents.c. */
+const char *st_list_show__parents(const struct st_list_item *it);
+
 #endif
