@@ -98,6 +98,13 @@ static int set_all(struct st_config *c, const char *arg)
 	return 0;
 }
 
+static int set_link_candidates(struct st_config *c, const char *arg)
+{
+	(void)arg;
+	c->link_candidates = true;
+	return 0;
+}
+
 static int set_no_children(struct st_config *c, const char *arg)
 {
 	(void)arg;
@@ -345,6 +352,7 @@ const struct st_opt st_opts[ST_OPT_CNT] = {
 	{"filter", 0, ON_SPANS, required_argument, set_filter},
 	{"sample", 0, ON_SPANS, required_argument, set_sample},
 	{"capture", 0, ON_SPANS, required_argument, set_capture},
+	{"link-candidates", 0, ON_SPANS, no_argument, set_link_candidates},
 	{"duration", 0, ON_TRACE, required_argument, set_end},
 	{"record", 0, ON_TRACE, required_argument, set_record},
 	{"rung", 0, ON_TRACE | ON_CHECK, required_argument, set_rung},

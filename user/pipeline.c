@@ -303,6 +303,7 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 		.id_key = {start->id_key[0], start->id_key[1]},
 		.epoch_off_ns = start->epoch_off_ns,
 		.propagators = p->cfg->propagators,
+		.link_candidates = p->cfg->link_candidates,
 		.protocols = protocols_of(p->cfg),
 	};
 

@@ -80,12 +80,12 @@ _spantap_options()
 	check) echo "-p --pid --rung --json -q --quiet -v --verbose --help" ;;
 	list) echo "-p --pid --json -q --quiet -v --verbose --help" ;;
 	replay)
-		echo "-e --probe -o --output -t --min-duration --filter --sample --capture" \
+		echo "-e --probe -o --output -t --min-duration --filter --sample --capture --link-candidates" \
 			"--max-conns -q --quiet -v --verbose --help"
 		;;
 	*)
 		echo "-p --pid -a --all --comm --exe --port --no-children -e --probe -o --output" \
-			"-t --min-duration --filter --sample --capture --duration --record --rung" \
+			"-t --min-duration --filter --sample --capture --link-candidates --duration --record --rung" \
 			"--ring-size --max-conns -q --quiet -v --verbose --help --version --"
 		;;
 	esac

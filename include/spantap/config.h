@@ -47,6 +47,7 @@ struct st_config {
 	int output_cnt;
 	const char *captures[ST_CFG_LIST_MAX]; /* --capture; "header:NAME" */
 	int capture_cnt;
+	bool link_candidates;	      /* --link-candidates */
 	const char *filter;	      /* --filter EXPR */
 	uint64_t min_ns;	      /* -t: only spans at least this long */
 	uint64_t duration_ns;	      /* --duration: end after this; 0: never */

@@ -9,6 +9,7 @@
 
 #include "spantap/bytes.h"
 
+struct st_candidates;
 struct st_proc;
 struct st_thread;
 struct st_waiting;
@@ -68,8 +69,9 @@ struct st_lineage {
 	struct st_links at;    /* in_proc: in the process's list */
 	struct st_waiting *in; /* ended, and waits there */
 	struct st_links wait;
-	uint64_t held_ns; /* since when it has to wait for evidence */
-	uint64_t read_ns; /* when its head was whole */
+	uint64_t held_ns;		  /* since when it has to wait for evidence */
+	uint64_t read_ns;		  /* when its head was whole */
+	struct st_candidates *candidates; /* owned; NULL: none, or nobody asked */
 	/* each rung's own */
 	uint8_t context[24]; /* header: trace and span id that its head has */
 	bool has_context;

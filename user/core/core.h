@@ -51,7 +51,8 @@ struct st_core_config {
 	int64_t epoch_off_ns; /* CLOCK_MONOTONIC + this = Unix epoch */
 	struct st_propagators propagators; /* whose headers are read; none: no header is */
 	uint32_t protocols;		   /* looked for: 1 << st_proto_ops.id each; 0: all */
-	bool no_quick; /* st_proto_ops.quick is left out: what tests compare it with */
+	bool link_candidates; /* calls without a parent link to requests that were in hand */
+	bool no_quick;	      /* st_proto_ops.quick is left out: what tests compare it with */
 };
 
 /* Counts since the start. requests = spans + lost_requests + open. */

@@ -124,6 +124,8 @@ void st_core__finish(struct st_core *c, struct st_xchg *x)
 	if (!x->ops->recall || !x->ops->recall(x, s, &fallback))
 		fallback = make(c, s, x->ops, x);
 	limit_name(c, s, fallback);
+	if (x->lin.candidates)
+		st_candidates__link(x, s);
 	emit(c);
 }
 

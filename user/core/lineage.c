@@ -307,6 +307,7 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 	} else if (!x->lin.placed) {
 		st_xlist__add(&p->pending, x);
 		wonder(c, x);
+		st_candidates__note(c, x);
 	}
 }
 

@@ -59,6 +59,11 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x);
  * place is known, as long as nothing of its trace has gone.
  */
 void st_lineage__adopt(struct st_xchg *up, struct st_trace *t);
+/* candidates.c: requests in hand that may have caused a call; kept, linked to, given back. */
+void st_candidates__note(struct st_core *c, struct st_xchg *call);
+void st_candidates__link(struct st_xchg *x, struct st_span *s);
+void st_candidates__free(struct st_core *c, struct st_xchg *x);
+
 /* Time has come to now_ns: those that waited long enough become roots. Returns whether any did. */
 bool st_lineage__tick(struct st_core *c, uint64_t now_ns);
 /* When the next one has waited long enough; UINT64_MAX: none waits. */
