@@ -57,7 +57,7 @@ struct st_lineage {
 	bool has_parent;
 	bool remote; /* the parent is a span of somebody else's */
 	bool in_proc;
-	uint8_t known_by; /* rungs that keep something of it: a bit a row of the table */
+	uint16_t known_by; /* rungs that keep something of it: a bit a row of the table */
 	uint8_t span_id[8];
 	uint8_t parent_id[8];
 	struct st_trace *trace;	 /* settled: a reference */
@@ -85,6 +85,7 @@ struct st_lineage {
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */
 	bool in_group;
+	uint16_t echo_at;	  /* echo: 1 + where its answer is kept; 0: nowhere */
 	uint64_t scope_no;	  /* scope: lin.no of the request in whose scope it was made */
 	uint64_t scope_done;	  /* scope: the task that its response is */
 	struct st_xchg *scope_up; /* scope: that request, while it lives */

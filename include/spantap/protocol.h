@@ -74,6 +74,13 @@ struct st_chunk {
 	uint16_t flags;	   /* ST_F_* of the record that brought the last byte */
 };
 
+/* How a response begins, as far as it is there. */
+struct st_response {
+	struct st_str body; /* its first bytes */
+	uint64_t length;    /* of the whole body; UINT64_MAX: not told */
+	uint16_t status;
+};
+
 struct st_flow;
 
 /* Is what this side had to say over? */
@@ -160,8 +167,9 @@ struct st_flow {
 struct st_xchg *st_flow__open(struct st_flow *f, const struct st_chunk *c);
 /* All that a request says of itself stands in x by now: its place is looked for. */
 void st_flow__begin(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c);
-/* A final response begins with this chunk. */
-void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c);
+/* A final response begins with this chunk. r: valid during the call; NULL: nothing is told of it. */
+void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c,
+		     const struct st_response *r);
 /* The exchange has ended: the connection has it no more, its span is made when its place is known. */
 void st_flow__close(struct st_flow *f, struct st_xchg *x, uint64_t end_ns);
 /* The oldest open exchange without a final response, or NULL. */

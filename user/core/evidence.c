@@ -9,6 +9,7 @@ const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT] = {
 	[ST_ROW_SCOPE] = &st_ev_scope,
 	[ST_ROW_THREAD] = &st_ev_thread,
 	[ST_ROW_GROUP] = &st_ev_group,
+	[ST_ROW_ECHO] = &st_ev_echo,
 };
 
 struct st_str st_evidence__name(uint8_t evidence)

@@ -19,6 +19,7 @@ enum st_rung_row {
 	ST_ROW_SCOPE,
 	ST_ROW_THREAD,
 	ST_ROW_GROUP,
+	ST_ROW_ECHO,
 	ST_ROW_CNT
 };
 
@@ -32,8 +33,9 @@ enum st_rung_row {
 
 /* An event of an exchange. */
 struct st_event_of {
-	const struct st_chunk *ch; /* the bytes that it comes with */
-	struct st_thread *thread;  /* that moved the last of them; NULL: nothing is known of it */
+	const struct st_chunk *ch;	    /* the bytes that it comes with */
+	const struct st_response *response; /* answered: how it begins; NULL: not told */
+	struct st_thread *thread; /* that moved the last of them; NULL: nothing is known of it */
 };
 
 /* A function may be NULL. */
@@ -56,13 +58,17 @@ struct st_evidence_ops {
 /* The rung keeps something of this exchange: it wants to be told of its end. */
 static inline void st_rung__knows(struct st_xchg *x, enum st_rung_row row)
 {
-	x->lin.known_by |= (uint8_t)(1u << row);
+	x->lin.known_by |= (uint16_t)(1u << row);
 }
 
 extern const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT];
 
 extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
-	st_ev_scope, st_ev_thread, st_ev_group;
+	st_ev_scope, st_ev_thread, st_ev_group, st_ev_echo;
+
+/* What a proxy's responses and answers began with; ev_echo.c. NULL is safe. */
+struct st_echoes;
+void st_echoes__free(struct st_core *c, struct st_echoes *all);
 
 /* The call seems to be made for that request; the thread that read it tells when it answers. */
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up);

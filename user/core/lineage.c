@@ -320,9 +320,10 @@ static void leave(struct st_core *c, struct st_xchg *x)
 	give_up(c, x->lin.proc);
 }
 
-void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch)
+void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch,
+			const struct st_response *r)
 {
-	struct st_event_of e = {.ch = ch};
+	struct st_event_of e = {.ch = ch, .response = r};
 
 	if (!x->lin.proc)
 		return;

@@ -36,7 +36,8 @@ void st_lineage__prepare(struct st_core *c);
 
 /* Events of an exchange, in this order; the first two by its parser's calls. */
 void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);
-void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch);
+void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_chunk *ch,
+			const struct st_response *r);
 /* It is on no connection any more: its span is made now or later. Takes x. */
 void st_lineage__close(struct st_core *c, struct st_xchg *x);
 

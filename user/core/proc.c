@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/conn.h"
+#include "core/evidence.h"
 #include "spantap/keys.h"
 
 static uint32_t hash(uint32_t id)
@@ -47,6 +48,7 @@ static void free_proc(struct st_core *c, struct st_proc *p)
 		at = &(*at)->next;
 	*at = p->next;
 	c->procs.proc_cnt--;
+	st_echoes__free(c, p->echoes);
 	free(p);
 }
 

@@ -21,9 +21,10 @@ struct st_xlist {
 struct st_proc {
 	struct st_proc *next; /* in the bucket */
 	uint32_t tgid;
-	uint32_t refs;		 /* exchanges */
-	struct st_xlist inbound; /* SERVER, not answered, in the order in which they opened */
-	struct st_xlist pending; /* CLIENT, not placed, the same */
+	uint32_t refs;		  /* exchanges */
+	struct st_xlist inbound;  /* SERVER, not answered, in the order in which they opened */
+	struct st_xlist pending;  /* CLIENT, not placed, the same */
+	struct st_echoes *echoes; /* echo: of a proxy, owned */
 	bool gone;
 	uint8_t asked;	   /* st_core_ops.calls was, so often, */
 	uint64_t asked_ns; /* last then */

@@ -90,12 +90,13 @@ void st_flow__begin(struct st_flow *f, struct st_xchg *x, const struct st_chunk 
 	st_lineage__open(((struct st_conn *)f)->core, x, c);
 }
 
-void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c)
+void st_flow__answer(struct st_flow *f, struct st_xchg *x, const struct st_chunk *c,
+		     const struct st_response *r)
 {
 	if (x->answered)
 		return;
 	x->answered = true;
-	st_lineage__answer(((struct st_conn *)f)->core, x, c);
+	st_lineage__answer(((struct st_conn *)f)->core, x, c, r);
 }
 
 static void unlink_xchg(struct st_flow *f, struct st_xchg *x)

@@ -180,7 +180,7 @@ static void on_output(struct st_flow *f, enum st_dir dir, const struct st_fcgi_h
 	if (!h->len || h->type != ST_FCGI_STDOUT)
 		return;
 	st_fcgi_of(x)->resp_body += h->len;
-	st_flow__answer(f, x, c);
+	st_flow__answer(f, x, c, NULL);
 	presume_end(f, dir, c);
 }
 
@@ -210,7 +210,7 @@ static void on_end(struct st_flow *f, enum st_dir dir, uint16_t id, const struct
 		st->foreign = 0;
 		return;
 	}
-	st_flow__answer(f, x, c);
+	st_flow__answer(f, x, c, NULL);
 	x->error_type = error_of(st_fcgi_of(x), &e);
 	x->incomplete = st_fcgi_of(x)->head_lost;
 	st_fcgi_of(x)->whole = true;

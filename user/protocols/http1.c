@@ -197,6 +197,21 @@ static bool switches(struct st_xchg *x, const struct st_http1_head *head)
 	return head->status == 101 || (head->status / 100 == 2 && method_is(x, ST_STR("CONNECT")));
 }
 
+/* What the response's first record tells of its body. */
+static struct st_response response_of(const struct st_chunk *c, const struct st_http1_head *head,
+				      uint64_t at)
+{
+	uint64_t behind = at - c->pos;
+
+	return (struct st_response){
+		.body = behind < c->len
+				? st_str((const char *)c->p + behind, (uint32_t)(c->len - behind))
+				: (struct st_str){0},
+		.length = head->flags & ST_H1_HAS_LENGTH ? head->content_length : UINT64_MAX,
+		.status = head->status,
+	};
+}
+
 static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_chunk *c,
 			    const struct st_http1_head *head, uint64_t at)
 {
@@ -210,10 +225,12 @@ static uint64_t on_response(struct st_flow *f, enum st_dir dir, const struct st_
 	((struct http1 *)f->state)->answer_turn = c->turn;
 	h->x = x;
 	if (x) {
+		const struct st_response r = response_of(c, head, at);
+
 		((struct http1 *)f->state)->paired = true;
 		st_http1_of(x)->status = head->status;
 		x->unsure = x->unsure || may_be_shifted(f);
-		st_flow__answer(f, x, c);
+		st_flow__answer(f, x, c, &r);
 	}
 	if (switches(x, head)) {
 		st_http1__done(f, dir, 0, c->time_ns);

@@ -84,6 +84,13 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 		.flags = rec->flags,
 	};
 
+	const uint32_t behind = rec->len > head->len ? rec->len - head->len : 0;
+	const struct st_response r = {
+		.body = {(const char *)(rec + 1) + head->len, behind},
+		.length = head->body_len,
+		.status = head->head.status,
+	};
+
 	/* Bytes behind the answer in the same call: another one. */
 	if (!x || x->answered || rec->call_len > len || st->half[rec->dir ^ 1].part != HEAD)
 		return 0;
@@ -93,7 +100,7 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 	head->hits++;
 	st->answer_turn = rec->turn;
 	hx->status = head->head.status;
-	st_flow__answer(f, x, &c);
+	st_flow__answer(f, x, &c, &r);
 	h->x = x;
 	/* What was received has moved; what is being sent was only announced. */
 	if (rec->dir == ST_RX && rec->call_len == len) {
