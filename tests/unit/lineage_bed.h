@@ -62,6 +62,16 @@ static inline void play(void (*script)(struct stage *g))
 		play(name##_script);                                                               \
 	}
 
+/* Shows a defect that is known: run when SPANTAP_DEFECTS is set. */
+#define PLAY_DEFECT(name)                                                                          \
+	static void name(void **state)                                                             \
+	{                                                                                          \
+		(void)state;                                                                       \
+		if (!getenv("SPANTAP_DEFECTS"))                                                    \
+			skip();                                                                    \
+		play(name##_script);                                                               \
+	}
+
 static inline void put_request(struct bed *b, struct sim_sock *k, const char *path,
 			       const char *fields)
 {
@@ -106,6 +116,19 @@ static inline void answers(struct stage *g, int in, uint32_t tid)
 	bed_step(&g->b, MS);
 }
 
+/* Two requests of one client come in one read. */
+static inline void reads_two(struct stage *g, int in, uint32_t tid, const char *z)
+{
+	struct wire *w = &g->in[in];
+
+	open_wire(w);
+	sim_puts(&w->c, z);
+	bed_step(&g->b, MS);
+	w->s.tid = tid;
+	sim_recv_all(&w->s);
+	bed_step(&g->b, MS);
+}
+
 /* Thread tid sends a request to a server. */
 static inline void calls_with(struct stage *g, int out, uint32_t tid, const char *path,
 			      const char *fields)
@@ -138,6 +161,19 @@ static inline void asks(struct stage *g, int out, uint32_t tid, const char *path
 {
 	calls(g, out, tid, path);
 	gets(g, out, tid);
+}
+
+/* Thread tid works for the task from here on. */
+static inline void runs(struct stage *g, uint32_t tid, uint64_t task, uint8_t kind)
+{
+	sim_task_runs(g->b.sim, APP, tid, task, kind);
+	bed_step(&g->b, MS);
+}
+
+static inline void born(struct stage *g, uint32_t tid, uint64_t task, uint8_t kind, uint64_t parent)
+{
+	sim_task_born(g->b.sim, APP, tid, task, kind, parent);
+	bed_step(&g->b, MS);
 }
 
 /* The records end. */
