@@ -181,7 +181,7 @@ static void given_up(void **state)
 static void too_many(void **state)
 {
 	static struct stage g;
-	char path[16];
+	char path[24];
 
 	(void)state;
 	stage_init(&g, BED_EAGER);

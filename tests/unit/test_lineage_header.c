@@ -224,7 +224,7 @@ static void malformed_script(struct stage *g)
 		"traceparent: 00-" TRACE "-" SPAN "-01\r\ntraceparent: 00-" TRACE "-" SPAN
 		"-01\r\n",
 	};
-	char path[16];
+	char path[24];
 
 	for (int i = 0; i < 5; i++) {
 		snprintf(path, sizeof(path), "/r%d", i);

@@ -58,7 +58,7 @@ static void node_answers(struct stage *g, int in, uint64_t up)
 /* A request with one call that is awaited; n: the number in its paths. */
 static void agree(struct stage *g, int n)
 {
-	char path[16];
+	char path[24];
 	uint64_t r;
 
 	snprintf(path, sizeof(path), "/r%d", n);
@@ -191,7 +191,7 @@ PLAY(together_after_difference)
 
 static void queue_script(struct stage *g)
 {
-	char path[16];
+	char path[24];
 	uint64_t r[QUEUED], at;
 
 	for (int i = 0; i < QUEUED; i++) {
@@ -207,7 +207,7 @@ static void queue_script(struct stage *g)
 	}
 	over(&g->b);
 	for (int i = 0; i < QUEUED; i++) {
-		char up[16];
+		char up[24];
 
 		snprintf(path, sizeof(path), "/c%d", i);
 		snprintf(up, sizeof(up), "/r%d", i);
@@ -220,7 +220,7 @@ PLAY(queue)
 /* The same, but the response is handed back before the next one is sent: the former is still in hand. */
 static void queue_in_hand_script(struct stage *g)
 {
-	char path[16], up[16];
+	char path[24], up[24];
 	uint64_t r[QUEUED], at, done;
 
 	for (int i = 0; i < TRUST; i++)

@@ -38,7 +38,7 @@ static void both_ends(void **state)
 /* Every second connection's sequence numbers wrap within it (sim_pair). */
 static void keep_alive_run(struct bed *b)
 {
-	char path[16], req[64];
+	char path[24], req[64];
 
 	for (int i = 0; i < 30; i++) {
 		snprintf(req, sizeof(req), "GET /k%d HTTP/1.1\r\nHost: a\r\n\r\n", i);

@@ -34,7 +34,7 @@ PLAY(branches)
 /* Request after request on a kept connection: each call is the one's of its time. */
 static void one_by_one_script(struct stage *g)
 {
-	char in[16], out[16];
+	char in[24], out[24];
 
 	runs(g, 7, 1, GO);
 	for (uint64_t i = 0; i < 10; i++) {

@@ -22,7 +22,7 @@ PLAY(one)
 /* Threads of one process, request after request, on kept connections. */
 static void many_script(struct stage *g)
 {
-	char in[16], out[16];
+	char in[24], out[24];
 
 	for (int i = 0; i < 40; i++) {
 		int n = i % 4;
@@ -342,7 +342,7 @@ PLAY(left)
 /* An acceptor reads and leaves; workers answer. What it does itself in between is its own. */
 static void leave_one(struct stage *g, int i, uint32_t by)
 {
-	char path[16];
+	char path[24];
 
 	snprintf(path, sizeof(path), "/left%d", i);
 	reads(g, 1, 7, path);
