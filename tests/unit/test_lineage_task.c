@@ -361,80 +361,18 @@ static void strangers_script(struct stage *g)
 }
 PLAY(strangers)
 
-/* ---- items: a thread hands work to another ---- */
-
-static void item_script(struct stage *g)
-{
-	reads(g, 0, 7, "/r");
-	born(g, 7, 5, ST_TASK_ITEM, 0);
-	runs(g, 8, 5, ST_TASK_ITEM);
-	asks(g, 0, 8, "/c");
-	runs(g, 8, 0, ST_TASK_ITEM);
-	answers(g, 0, 7);
-	over(&g->b);
-	below(g, "/c", "/r", "thread");
-}
-PLAY(item)
-
-/* The thread has gone on to the next request when the item is worked on. */
-static void item_too_late_script(struct stage *g)
-{
-	reads(g, 0, 7, "/r1");
-	born(g, 7, 5, ST_TASK_ITEM, 0);
-	answers(g, 0, 7);
-	reads(g, 0, 7, "/r2");
-	runs(g, 8, 5, ST_TASK_ITEM);
-	asks(g, 0, 8, "/of-r1");
-	answers(g, 0, 7);
-	over(&g->b);
-	alone(g, "/of-r1");
-}
-PLAY(item_too_late)
-
-/* The thread is not the one who answers, or it waited for many: what it had in hand is not sure. */
-static void item_not_sure_script(struct stage *g)
-{
-	reads(g, 0, 7, "/r1");
-	born(g, 7, 5, ST_TASK_ITEM, 0);
-	runs(g, 8, 5, ST_TASK_ITEM);
-	asks(g, 0, 8, "/a");
-	answers(g, 0, 9);
-	reads(g, 0, 7, "/r2");
-	born(g, 7, 6, ST_TASK_ITEM, 0);
-	runs(g, 8, 6, ST_TASK_ITEM);
-	asks(g, 0, 8, "/b");
-	g->in[0].s.flags |= ST_F_WAITED;
-	answers(g, 0, 7);
-	over(&g->b);
-	alone(g, "/a");
-	alone(g, "/b");
-}
-PLAY(item_not_sure)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(branches),
-		cmocka_unit_test(one_by_one),
-		cmocka_unit_test(forgotten),
-		cmocka_unit_test(worker),
-		cmocka_unit_test(of_before),
-		cmocka_unit_test(two_in_hand),
-		cmocka_unit_test(two_pipelined),
-		cmocka_unit_test(two_pipelined_old),
-		cmocka_unit_test(after_a_pipelined),
-		cmocka_unit_test(other_process),
-		cmocka_unit_test(told_caller),
-		cmocka_unit_test(contexts),
-		cmocka_unit_test(kept_context),
-		cmocka_unit_test(answers_many),
-		cmocka_unit_test(first_of_many),
-		cmocka_unit_test(context_of_before),
-		cmocka_unit_test(pipelined_context),
-		cmocka_unit_test(strangers),
-		cmocka_unit_test(item),
-		cmocka_unit_test(item_too_late),
-		cmocka_unit_test(item_not_sure),
+		cmocka_unit_test(branches),	     cmocka_unit_test(one_by_one),
+		cmocka_unit_test(forgotten),	     cmocka_unit_test(worker),
+		cmocka_unit_test(of_before),	     cmocka_unit_test(two_in_hand),
+		cmocka_unit_test(two_pipelined),     cmocka_unit_test(two_pipelined_old),
+		cmocka_unit_test(after_a_pipelined), cmocka_unit_test(other_process),
+		cmocka_unit_test(told_caller),	     cmocka_unit_test(contexts),
+		cmocka_unit_test(kept_context),	     cmocka_unit_test(answers_many),
+		cmocka_unit_test(first_of_many),     cmocka_unit_test(context_of_before),
+		cmocka_unit_test(pipelined_context), cmocka_unit_test(strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
