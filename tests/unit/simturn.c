@@ -253,7 +253,7 @@ static void capture_call(struct sim_call *c)
 			return;
 		if (c->s->dir[c->dir].head_len >= ST_HEAD_MAX) {
 			cpu->counter[ST_C_HEAD_TOO_LONG]++;
-			c->s->capturing &= (uint8_t) ~(1 << c->dir);
+			c->s->capturing &= (uint8_t)~(1 << c->dir);
 			return;
 		}
 	}
