@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Replays each recording, NAME.rec.gz (in e2e/ those of end-to-end tests, made by record.sh), twice: both must give the
-# same bytes, and those of NAME.json.gz (but for spantap's own version). Broken recordings must say where. No root
+# Replays each recording, NAME.rec.gz (in e2e/ those of end-to-end tests, in truth/ those of ../truth's cases, made by
+# record.sh), twice: both must give the same bytes, and those of NAME.json.gz (but for spantap's own version). In truth/
+# every parent must be right as well, whatever was there before. Broken recordings must say where. No root
 # needed.
 #
 # run.sh            one line a check, then `N passed, N failed, N skipped`
@@ -59,6 +60,19 @@ check() {
 	fi
 }
 
+# truth NAME: the verdict on the spans that check left
+truth() {
+	local header=
+
+	[[ $1 != truth/header-* ]] || header=${1#truth/header-}
+	if ../truth/check.py "$TMP/1" ${header:+"$header"} >"$TMP/verdict" 2>&1; then
+		ok "$1: no parent is wrong ($(sed -n '$s/ evidence.*//; $s/ in{.*//p' "$TMP/verdict"))"
+	else
+		head -n 12 "$TMP/verdict" | cut -c 1-1000 | sed 's/^/# /'
+		not_ok "$1: a parent is wrong"
+	fi
+}
+
 # broken WHAT EXPECTED-EXIT PATTERN: $TMP/rec as it is now
 broken() {
 	local code=0
@@ -73,7 +87,7 @@ broken() {
 }
 
 if [ "${1:-}" = --update ]; then
-	for rec in *.rec.gz e2e/*.rec.gz; do
+	for rec in *.rec.gz e2e/*.rec.gz truth/*.rec.gz; do
 		name=${rec%.rec.gz}
 		same "$name" && gzip -n -9 <"$TMP/1" >"$name.json.gz" && echo "$name: $(wc -l <"$TMP/1") spans"
 	done
@@ -84,8 +98,9 @@ if [ ! -x "$SPANTAP" ]; then
 	echo "ok golden # SKIP $SPANTAP is not built"
 	skipped=1
 else
-	for rec in *.rec.gz e2e/*.rec.gz; do
+	for rec in *.rec.gz e2e/*.rec.gz truth/*.rec.gz; do
 		check "${rec%.rec.gz}"
+		[[ $rec != truth/* ]] || truth "${rec%.rec.gz}"
 	done
 	gzip -dc node.rec.gz >"$TMP/whole"
 	head -c 60000 "$TMP/whole" >"$TMP/rec"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Which spans have the parent that they must have: paths say the truth (paths.py), the tracer is not asked.
 
-As a program, `check.py FILE` (OTLP JSON, one export request a line) checks the parents alone: it knows nothing of
-what was sent, so nothing is missing and recall is of the spans that are there. Exit code 1 when something is wrong."""
+As a program, `check.py FILE [HEADER]` (OTLP JSON, one export request a line) checks the parents alone: it knows nothing
+of what was sent but the clients' traceparent (HEADER: unique, same, broken), so nothing is missing and recall is of the
+spans that are there. Exit code 1 when something is wrong."""
 
 import collections
 import dataclasses
@@ -233,9 +234,9 @@ def check(spans, truth=None):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    report = check(otlp.LineFile(sys.argv[1]).spans())
+    report = check(otlp.LineFile(sys.argv[1]).spans(), Truth(header=sys.argv[2] if len(sys.argv) == 3 else None))
     print("\n".join(report.notes))
     print(f"right {report.right} WRONG {report.wrong} unknown {report.unknown} recall {report.recall:.3f} "
           f"backend {'/'.join(map(str, report.joined))} {report.evidences} faults {dict(report.faults)}")

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/core.h"
+#include "core/propagate.h"
 #include "simkernel.h"
 #include "spantap/keys.h"
 
@@ -40,6 +41,11 @@ struct bed_span {
 	bool incomplete;
 	uint8_t trace_id[16];
 	uint8_t span_id[8];
+	uint8_t parent_id[8];
+	bool has_parent;
+	char evidence[16]; /* spantap.parent.evidence; empty: not there */
+	uint32_t flags;
+	char trace_state[64];
 };
 
 struct bed {
@@ -51,6 +57,10 @@ struct bed {
 	/* every record that the core got passes here first; NULL: as it is */
 	void (*tap)(struct bed *b, const struct st_rec *r);
 	void *tap_ctx;
+	/* what a process is; NULL: all are bed_resource */
+	const struct st_resource *(*resource)(uint32_t tgid);
+	uint32_t watch_asked; /* st_core_ops.watch_waits and calls: how often */
+	uint32_t calls_asked;
 	struct sim_sock c, s; /* the connection of the small tests */
 };
 
@@ -58,10 +68,21 @@ static const struct st_resource bed_resource = {.index = 1, .generation = 1, .se
 
 static inline const struct st_resource *bed_on_resource(void *ctx, uint32_t tgid, uint64_t now_ns)
 {
-	(void)ctx;
-	(void)tgid;
+	const struct bed *b = ctx;
+
 	(void)now_ns;
-	return &bed_resource;
+	return b->resource ? b->resource(tgid) : &bed_resource;
+}
+
+static inline void bed_on_watch_waits(void *ctx)
+{
+	((struct bed *)ctx)->watch_asked++;
+}
+
+static inline void bed_on_calls(void *ctx, uint32_t tgid)
+{
+	(void)tgid;
+	((struct bed *)ctx)->calls_asked++;
 }
 
 static inline void bed_text(char *to, size_t sz, struct st_str s)
@@ -121,6 +142,11 @@ static inline void bed_on_span(void *ctx, const struct st_span *s)
 	o->incomplete = st_span_find(s, ST_KEY(spantap_incomplete)) != NULL;
 	memcpy(o->trace_id, s->trace_id, 16);
 	memcpy(o->span_id, s->span_id, 8);
+	memcpy(o->parent_id, s->parent_id, 8);
+	o->has_parent = s->has_parent;
+	bed_text(o->evidence, sizeof(o->evidence), bed_str(s, ST_KEY(spantap_parent_evidence)));
+	o->flags = s->flags;
+	bed_text(o->trace_state, sizeof(o->trace_state), s->trace_state);
 	assert_true(s->start_ns <= s->end_ns);
 }
 
@@ -150,12 +176,15 @@ static inline void bed_init(struct bed *b, uint32_t slots, enum bed_reader reade
 			.resource = bed_on_resource,
 			.expect = bed_on_expect,
 			.mode = bed_on_mode,
-			.gone = bed_on_gone},
+			.gone = bed_on_gone,
+			.calls = bed_on_calls,
+			.watch_waits = bed_on_watch_waits},
 		.ctx = b,
 		.max_conns = slots,
 		.id_key = {0x0123456789abcdefULL, 0xfedcba9876543210ULL},
 	};
 
+	st_propagate__defaults(&cfg.propagators);
 	memset(b, 0, sizeof(*b));
 	b->sim = sim_new(slots);
 	b->reader = reader;
@@ -207,6 +236,16 @@ static inline void bed_read(struct bed *b)
 	sim_drain(b->sim, bed_rec, b);
 	st_core__settle(b->core);
 	sim_drain_told(b->sim, bed_rec, b);
+	bed_balance(b);
+}
+
+/* Time passes without a record. */
+static inline void bed_tick(struct bed *b, uint64_t ns)
+{
+	bed_read(b);
+	sim_sleep(b->sim, ns);
+	st_core__tick(b->core, b->sim->now_ns);
+	st_core__settle(b->core);
 	bed_balance(b);
 }
 

@@ -457,3 +457,58 @@ void sim_exit(struct sim *s, uint32_t tgid)
 	if (r)
 		sim__rec_task(r, &none);
 }
+
+/* ---- tasks.bpf.c, passed.h ---- */
+
+static void task_send(struct sim *s, struct sim_sock *k, uint8_t what, uint64_t task, uint8_t kind,
+		      uint64_t other)
+{
+	struct st_slot *sl = k->traced ? conn_get(k) : NULL;
+	struct st_rec *r = sim__reserve(k, s, ST_REC_TASK, 0);
+
+	if (!r)
+		return;
+	sim__rec_task(r, k);
+	r->conn_id = sl ? sl->conn_id : 0;
+	r->slot = k->slot;
+	r->what = what;
+	r->err = kind;
+	r->pos = task;
+	r->opp_pos = other;
+}
+
+void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind,
+		   uint64_t parent)
+{
+	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tid};
+
+	task_send(s, &none, ST_TASK_BORN, task, kind, parent);
+}
+
+void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind)
+{
+	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tid};
+
+	task_send(s, &none, ST_TASK_RUNS, task, kind, 0);
+}
+
+void sim_task_calls(struct sim_sock *k, uint64_t task)
+{
+	task_send(k->sim, k, ST_TASK_CALLS, task, ST_TASK_GOROUTINE, 0);
+}
+
+void sim_passed(struct sim_sock *k, const struct sim_sock *from, uint32_t back)
+{
+	struct st_slot *sl = conn_get(k);
+	struct st_rec *r = sl ? sim__reserve(k, k->sim, ST_REC_PASSED, 0) : NULL;
+
+	if (!r)
+		return;
+	sim__rec_task(r, k);
+	r->conn_id = sl->conn_id;
+	r->slot = k->slot;
+	r->turn = sl->turn;
+	r->pos = from->conn_id;
+	r->call_len = from->slot;
+	r->opp_pos = k->sim->slots[from->slot].dir[ST_RX].pos - back;
+}

@@ -48,6 +48,7 @@ struct sim_sock {
 	bool rcv_shut; /* a FIN came */
 	uint8_t state; /* enum sim_tcp */
 	uint32_t tgid, tid;
+	uint16_t flags; /* ST_F_* that its DATA records have besides */
 	uint32_t write_seq, copied_seq, rcv_nxt;
 	uint64_t conn_id; /* 0: no slot */
 	uint32_t slot;
@@ -134,6 +135,19 @@ void sim_reset(struct sim_sock *k);
 
 /* EXEC and EXIT records of a process. */
 void sim_exit(struct sim *s, uint32_t tgid);
+
+/* What bpf/ tells of tasks (ST_REC_TASK); kind: enum st_task_kind. Made by `parent`; 0: the thread. */
+void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind,
+		   uint64_t parent);
+/* The thread works for it from here on; 0: for none. */
+void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind);
+/* The next request on k is its call. */
+void sim_task_calls(struct sim_sock *k, uint64_t task);
+/*
+ * What k is about to send lies where `from` received it (ST_REC_PASSED), `back` bytes before the end
+ * of what that one has received.
+ */
+void sim_passed(struct sim_sock *k, const struct sim_sock *from, uint32_t back);
 
 /* ---- the reader ---- */
 

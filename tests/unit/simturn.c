@@ -20,6 +20,15 @@ static bool src_at(const struct sim_call *c, uint64_t off, const uint8_t **p, si
 	return false;
 }
 
+/* Of a received FIN that was taken, the position counts one more (open.h: bytes_received does not). */
+static void open_isn(const struct sim_sock *k, struct st_open *o)
+{
+	uint32_t fin = k->rcv_shut && k->copied_seq == k->rcv_nxt;
+
+	o->isn[ST_TX] = k->write_seq - (uint32_t)k->sent;
+	o->isn[ST_RX] = k->copied_seq - fin - (uint32_t)k->taken;
+}
+
 void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16_t err,
 		    uint64_t took)
 {
@@ -39,6 +48,8 @@ void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16
 	o.role = sl->flags & ST_SLOT_ACTIVE ? ST_ROLE_CLIENT : 0;
 	if (k->tcp && k->taken == took && !k->sent)
 		r->flags |= ST_F_FRESH;
+	if (k->tcp)
+		open_isn(k, &o);
 	memcpy(r + 1, &o, sizeof(o));
 	sl->flags |= ST_SLOT_OPENED;
 }
@@ -154,7 +165,7 @@ static void data_fill(struct sim_call *c, struct st_rec *r)
 	r->turn = c->s->turn;
 	r->call_len = c->bytes;
 	r->dir = c->dir;
-	r->flags = c->flags;
+	r->flags = c->flags | c->k->flags;
 	r->what = c->s->capturing;
 	r->lost = c->s->lost;
 }
