@@ -31,6 +31,7 @@ static __always_inline void st_rec_refused(struct st_cursor *cur)
 {
 	cur->cpu->seq++;
 	cur->cpu->counter[ST_C_RING_FULL]++;
+	__sync_fetch_and_add(&ctl.refused, 1);
 }
 
 /*
@@ -82,6 +83,7 @@ static __always_inline void st_rec_begin(struct st_rec *r, struct st_cursor *cur
 	r->payload_sz = payload_sz;
 	r->cpu = cur->id;
 	r->seq = cur->cpu->seq++;
+	r->refused = (__u16)ctl.refused;
 	r->time_ns = bpf_ktime_get_ns();
 }
 

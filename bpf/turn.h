@@ -147,7 +147,7 @@ static __always_inline void st_data_fill(struct st_call *c, struct st_slot *s, s
 	r->err = 0;
 	r->what = s->capturing;
 	r->lost = s->lost;
-	r->pad = 0;
+	r->refused = (__u16)ctl.refused;
 	r->time_ns = bpf_ktime_get_ns();
 }
 

@@ -246,7 +246,7 @@ static const char help_text[] =
 	"                         duration > 50ms && http.route =~ \"/api/*\"'\n"
 	"      --sample RATIO     only this part of the traces, 0 to 1\n"
 	"      --capture header:NAME  a header's value as an attribute\n"
-	"      --link-candidates  calls without a parent link to what may have caused them\n"
+	"      --link-candidates  link calls without a parent to possible causes\n"
 	"\n"
 	"WHERE TO: -o, --output OUTPUT, several allowed (default: tree)\n"
 	"  tree                   waterfalls on this terminal\n"

@@ -366,7 +366,6 @@ const struct st_opt st_opts[ST_OPT_CNT] = {
 	{"container", 0, 0, optional_argument, NULL},
 	{"pod", 0, 0, optional_argument, NULL},
 	{"propagate", 0, 0, optional_argument, NULL},
-	{"link-candidates", 0, 0, optional_argument, NULL},
 	{"logs", 0, 0, optional_argument, NULL},
 	{"waits", 0, 0, optional_argument, NULL},
 	{"max-overhead", 0, 0, optional_argument, NULL},

@@ -135,10 +135,10 @@ struct st_rec {
 	__u8 kind;	  /* enum st_rec_kind */
 	__u8 dir;	  /* enum st_dir */
 	__u16 cpu;
-	__u16 err; /* errno of the socket (STATE, CONNECT) */
-	__u8 what; /* STATE: enum st_state; DATA: st_slot.capturing */
-	__u8 lost; /* DATA records of this connection lost since the last one, at most 255 */
-	__u16 pad;
+	__u16 err;     /* errno of the socket (STATE, CONNECT) */
+	__u8 what;     /* STATE: enum st_state; DATA: st_slot.capturing */
+	__u8 lost;     /* DATA records of this connection lost since the last one, at most 255 */
+	__u16 refused; /* records that the rings of all CPUs refused so far, low bits */
 };
 
 /* A Unix socket: who has both ends' can tell which belong together. 0: not known (not accepted yet). */
@@ -293,6 +293,7 @@ struct st_ctl {
 	__u32 unix_made;       /* Unix connections so far, or a few less: CPUs do not wait here */
 	__u32 unix_known;      /* [user] 1: Unix sockets of before are marked */
 	__u32 watch_waits;     /* [user] 1: threads that wait for several things are noted */
+	__u32 refused;	       /* records that rings refused */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
 };
 

@@ -75,13 +75,17 @@ struct st_lineage {
 	/* each rung's own */
 	uint8_t context[24]; /* header: trace and span id that its head has */
 	bool has_context;
-	bool denied;	    /* header: it says that its trace is not to be kept, and no ids */
-	uint64_t task;	    /* task: which read it, or makes it */
-	uint8_t task_kind;  /* enum st_task_kind */
-	bool in_task;	    /* task: it is in its reader's hands */
-	bool scope_agreed;  /* scope: its response set off its request's answer */
-	bool scope_direct;  /* scope: ... with no other response in between */
-	bool scope_against; /* scope: ... another's, or its request did not wait for it */
+	bool repeated;	   /* header: another request came with the same */
+	bool denied;	   /* header: it says that its trace is not to be kept, and no ids */
+	uint64_t task;	   /* task: which read it, or makes it */
+	uint8_t task_kind; /* enum st_task_kind */
+	struct st_xchg *branch_up; /* task: the request that it seems to be made for */
+	struct st_xchg *branches;  /* task: the calls that seem to be its own */
+	struct st_xchg *branch_next;
+	bool in_task;		    /* task: it is in its reader's hands */
+	bool scope_agreed;	    /* scope: its response set off its request's answer */
+	bool scope_direct;	    /* scope: ... with no other response in between */
+	bool scope_against;	    /* scope: ... another's, or its request did not wait for it */
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */
 	bool in_group;
@@ -98,6 +102,8 @@ struct st_lineage {
 	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
 	bool left;		  /* thread: its reader has read another one since */
+	bool behind;		  /* read while one before it on its connection was in hand */
+	uint16_t refused;	  /* thread: st_core.refused when it was read */
 	uint32_t waits;		  /* thread: st_thread.waits when it was read */
 	struct st_thread *thread; /* thread: which read it and has not answered it */
 	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */

@@ -62,16 +62,6 @@ static inline void play(void (*script)(struct stage *g))
 		play(name##_script);                                                               \
 	}
 
-/* Shows a defect that is known: run when SPANTAP_DEFECTS is set. */
-#define PLAY_DEFECT(name)                                                                          \
-	static void name(void **state)                                                             \
-	{                                                                                          \
-		(void)state;                                                                       \
-		if (!getenv("SPANTAP_DEFECTS"))                                                    \
-			skip();                                                                    \
-		play(name##_script);                                                               \
-	}
-
 static inline void put_request(struct bed *b, struct sim_sock *k, const char *path,
 			       const char *fields)
 {

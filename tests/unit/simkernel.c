@@ -93,6 +93,7 @@ struct st_rec *sim__reserve(struct sim_sock *k, struct sim *s, uint8_t kind, uin
 	r->payload_sz = (uint16_t)payload_sz;
 	r->cpu = (uint16_t)s->cpu;
 	r->seq = cpu->seq++;
+	r->refused = (uint16_t)s->refused;
 	r->time_ns = s->now_ns;
 	cpu->counter[ST_C_RECORDS]++;
 	return r;

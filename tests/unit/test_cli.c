@@ -258,7 +258,6 @@ static const struct {
 	{{"--propagate=header"}, "--propagate", "not available in this version"},
 	{{"--pod", "a/b"}, "--pod", "not available in this version"},
 	{{"--container", "x"}, "--container", "not available in this version"},
-	{{"--link-candidates"}, "--link-candidates", "not available in this version"},
 	{{"--logs"}, "--logs", "not available in this version"},
 	{{"--waits=full"}, "--waits", "not available in this version"},
 	{{"--max-overhead", "3"}, "--max-overhead", "not available in this version"},

@@ -124,7 +124,7 @@ static void same_header_later_script(struct stage *g)
 	over(&g->b);
 	alone(g, "/rest-of-r1");
 }
-PLAY_DEFECT(same_header_later)
+PLAY(same_header_later)
 
 /* The process has spans of its own: the call is below that one, and in its trace. */
 static void own_sdk_script(struct stage *g)
@@ -183,7 +183,7 @@ static void adopted_ended_script(struct stage *g)
 	over(&g->b);
 	takes_its_id(g);
 }
-PLAY_DEFECT(adopted_ended)
+PLAY(adopted_ended)
 
 /* Not sure whose call it is: it gives its id to nobody. */
 static void not_adopted_script(struct stage *g)

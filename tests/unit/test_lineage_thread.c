@@ -114,7 +114,7 @@ static void after_a_pipelined_script(struct stage *g)
 	over(&g->b);
 	alone(g, "/rest-of-r1");
 }
-PLAY_DEFECT(after_a_pipelined)
+PLAY(after_a_pipelined)
 
 /* A read, B read, A answered, call: it may still be A's work. */
 static void by_turns_script(struct stage *g)
@@ -238,7 +238,7 @@ static void one_wait_for_both_script(struct stage *g)
 	over(&g->b);
 	alone(g, "/timer");
 }
-PLAY_DEFECT(one_wait_for_both)
+PLAY(one_wait_for_both)
 
 /* Read without blocking while such waits are not seen: they are asked for, nothing is said. */
 static void unwatched_script(struct stage *g)
@@ -341,6 +341,8 @@ PLAY(left)
 
 int main(void)
 {
+	/* Defects that are known and not cured: only when asked for, they fail. */
+	const struct CMUnitTest known[] = {cmocka_unit_test(one_wait_for_both)};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one),
 		cmocka_unit_test(many),
@@ -356,7 +358,6 @@ int main(void)
 		cmocka_unit_test(before_the_request),
 		cmocka_unit_test(waited),
 		cmocka_unit_test(waited_for_it),
-		cmocka_unit_test(one_wait_for_both),
 		cmocka_unit_test(unwatched),
 		cmocka_unit_test(io_worker),
 		cmocka_unit_test(two_readers),
@@ -365,5 +366,7 @@ int main(void)
 		cmocka_unit_test(left),
 	};
 
+	if (getenv("SPANTAP_DEFECTS"))
+		return cmocka_run_group_tests(known, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

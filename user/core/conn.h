@@ -56,6 +56,8 @@ struct st_conn {
 #define ST_SEQ_BITS	   12
 /* The same of proxies' calls that are answered and have no place yet. */
 #define ST_PASSING_BITS	   10
+/* Headers of requests that are remembered to notice one that comes again. */
+#define ST_CONTEXTS_BITS   12
 
 #define ST_NAMES_RESOURCES 8192u
 #define ST_ADMITTED	   256u
@@ -63,12 +65,14 @@ struct st_conn {
 struct st_core {
 	struct st_core_config cfg;
 	struct st_core_stats stats;
-	uint64_t now_ns; /* of the newest record, or of the last tick */
+	uint64_t now_ns;  /* of the newest record, or of the last tick */
+	uint16_t refused; /* of the newest record: what rings had refused by then, low bits */
 	struct st_lineages lineages;
 	struct st_procs procs;
 	struct st_tasks tasks;
 	struct st_xchg *seq[1u << ST_SEQ_BITS];		/* ev_seq.c */
 	struct st_xchg *passing[1u << ST_PASSING_BITS]; /* ev_group.c */
+	uint64_t contexts_seen[1u << ST_CONTEXTS_BITS]; /* ev_header.c: hashes */
 	struct st_conn_info *free_infos;
 	struct st_conn **conns; /* by slot */
 	struct st_conn *free_conns;

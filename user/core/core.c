@@ -316,11 +316,19 @@ static void on_address(struct st_core *c, const struct st_rec *rec)
 		st_core__accept_overflow(c, rec, &info);
 }
 
+/* Records that user space makes itself (ends, sweeps) have no number. */
+static bool is_numbered(const struct st_rec *rec)
+{
+	return rec->seq;
+}
+
 int st_core__feed(struct st_core *c, const struct st_rec *rec)
 {
 	if (rec->dir > ST_TX || rec->len > rec->payload_sz)
 		return -EINVAL;
 	c->stats.records++;
+	if (is_numbered(rec))
+		c->refused = rec->refused;
 	if (rec->time_ns > c->now_ns)
 		c->now_ns = rec->time_ns;
 	switch (rec->kind) {

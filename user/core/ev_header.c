@@ -5,8 +5,8 @@
  * Why it cannot be wrong: for a request that comes in, the header is the caller's own word, and
  * W3C Trace Context says that it is to be believed; where the caller's span is seen as well (seq),
  * that one stands between. A call whose header is the very one that a request in hand came with
- * was passed on for it; if several requests came with it (a client that repeats or forges them), it
- * tells nothing. Any other header was written by the process itself, whose own span it names.
+ * was passed on for it; if several requests came with it (a client that repeats or forges them), even
+ * one after the other, it tells nothing. Any other header was written by the process itself, whose own span it names.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -23,6 +23,37 @@ static bool same_context(const struct st_lineage *a, const struct st_lineage *b)
 	       !memcmp(a->context, b->context, sizeof(a->context));
 }
 
+static uint64_t *seen_place(struct st_core *c, uint64_t h)
+{
+	return &c->contexts_seen[h >> (64 - ST_CONTEXTS_BITS)];
+}
+
+static uint64_t hash_of(const struct st_xchg *x)
+{
+	uint64_t h = (uint64_t)x->tgid + 1, w;
+
+	for (uint32_t i = 0; i < sizeof(x->lin.context); i += 8) {
+		memcpy(&w, x->lin.context + i, 8);
+		h = (h ^ w) * 0x9e3779b97f4a7c15ULL;
+		h ^= h >> 29;
+	}
+	return h * 0x9e3779b97f4a7c15ULL;
+}
+
+/* Has another request come with this header? What goes on with it is nobody's then. */
+static void look_for_repetition(struct st_core *c, struct st_xchg *x)
+{
+	uint64_t h = hash_of(x), *seen = seen_place(c, h);
+
+	if (*seen != h) {
+		*seen = h;
+		return;
+	}
+	x->lin.repeated = true;
+	for (struct st_xchg *y = x->lin.proc->inbound.first; y; y = y->lin.at.next)
+		y->lin.repeated |= same_context(&y->lin, &x->lin);
+}
+
 /* The one request in hand that came with the call's header. Returns how many did, 2 at most. */
 static int passed_on(const struct st_xchg *call, struct st_xchg **up)
 {
@@ -34,7 +65,9 @@ static int passed_on(const struct st_xchg *call, struct st_xchg **up)
 			*up = x;
 			cnt++;
 		}
-	return x && cnt < 2 ? 2 : cnt;
+	if (x || (cnt && (*up)->lin.repeated))
+		return 2;
+	return cnt;
 }
 
 static struct st_trace *trace_of(struct st_core *c, const struct st_remote *r)
@@ -69,6 +102,8 @@ static void place(struct st_core *c, struct st_xchg *x, const struct st_remote *
 			st_lineage__below(c, x, up, ST_EV_HEADER);
 		if (cnt)
 			return;
+	} else {
+		look_for_repetition(c, x);
 	}
 	if (!x->lin.placed)
 		st_lineage__below_remote(c, x, trace_of(c, r), r->span_id, ST_EV_HEADER);

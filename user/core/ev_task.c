@@ -34,6 +34,44 @@ static struct st_xchg *makers(struct st_core *c, const struct st_task *t)
 	return x && x->lin.no == t->maker_no ? x : NULL;
 }
 
+/* Sure when the request's answer is seen: until then its end may have been lost. */
+static void seems(struct st_core *c, struct st_xchg *call, struct st_xchg *up)
+{
+	if (call->lin.placed) {
+		st_lineage__below(c, call, up, kind_of(call));
+		return;
+	}
+	st_rung__knows(call, ST_ROW_TASK);
+	call->lin.branch_up = up;
+	call->lin.branch_next = up->lin.branches;
+	up->lin.branches = call;
+}
+
+static void decide(struct st_core *c, struct st_xchg *x, bool sure)
+{
+	while (x->lin.branches) {
+		struct st_xchg *call = x->lin.branches;
+
+		x->lin.branches = call->lin.branch_next;
+		call->lin.branch_up = NULL;
+		if (sure)
+			st_lineage__below(c, call, x, kind_of(call));
+	}
+}
+
+static void forget(struct st_core *c, struct st_xchg *x)
+{
+	struct st_xchg **at;
+
+	(void)c;
+	if (!x->lin.branch_up)
+		return;
+	for (at = &x->lin.branch_up->lin.branches; *at != x;)
+		at = &(*at)->lin.branch_next;
+	*at = x->lin.branch_next;
+	x->lin.branch_up = NULL;
+}
+
 /* The request that the nearest ancestor has in hand for the branch that leads to this call. */
 static void look_up(struct st_core *c, struct st_xchg *call)
 {
@@ -45,8 +83,8 @@ static void look_up(struct st_core *c, struct st_xchg *call)
 		if (!t || t->in_cnt > 1)
 			return;
 		if (t->in_cnt && t->in_hand) {
-			if (born_ns >= st_task__since(t))
-				st_lineage__below(c, call, t->in_hand, kind_of(call));
+			if (born_ns >= st_task__since(t) && !t->in_hand->lin.behind)
+				seems(c, call, t->in_hand);
 			return;
 		}
 		if (t->maker_no)
@@ -77,6 +115,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 	t = st_task__get(c, x->tgid, x->lin.task);
 	if (!t)
 		return;
+	x->lin.behind = t->in_hand && t->in_hand->conn == x->conn;
 	t->in_cnt++;
 	t->in_hand = x;
 	x->lin.in_task = true;
@@ -132,18 +171,24 @@ static bool is_its_own(struct st_task *t, const struct st_xchg *x)
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	/* Scopes are another rung's (ev_scope.c). */
-	uint64_t task = e->thread->task_kind != ST_TASK_SCOPE ? e->thread->task : 0;
+	bool told = e->thread->task_kind != ST_TASK_SCOPE && e->thread->task_refused == c->refused;
+	uint64_t task = told ? e->thread->task : 0;
 	struct st_task *t = st_task__get(c, x->tgid, task);
 	struct st_xchg *call, *next;
 	uint64_t since_ns;
 	int left = CALLS_MAX;
+	bool own;
 
+	decide(c, x, true);
 	let_go(c, x);
-	if (!t || x->tgid != e->ch->tgid || !is_its_own(t, x))
+	if (!t || x->tgid != e->ch->tgid)
 		return;
+	own = is_its_own(t, x);
 	/* What was begun for the request before, on a pipelined connection, is not this one's. */
 	since_ns = x->lin.read_ns > t->answered_ns ? x->lin.read_ns : t->answered_ns;
 	t->answered_ns = e->ch->time_ns;
+	if (!own || x->lin.behind)
+		return;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
 		next = call->lin.at.next;
 		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, since_ns))
@@ -153,6 +198,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 
 static void closed(struct st_core *c, struct st_xchg *x)
 {
+	decide(c, x, false);
 	let_go(c, x);
 }
 
@@ -180,6 +226,7 @@ static void runs(struct st_core *c, const struct st_rec *rec)
 		return;
 	thread->task = rec->pos;
 	thread->task_kind = (uint8_t)rec->err;
+	thread->task_refused = c->refused;
 }
 
 static void calls(struct st_core *c, const struct st_rec *rec)
@@ -214,4 +261,5 @@ const struct st_evidence_ops st_ev_task = {
 	.answered = answered,
 	.told = told,
 	.closed = closed,
+	.forget = forget,
 };

@@ -46,8 +46,10 @@ static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x,
 	x->lin.thread = t;
 	st_rung__knows(x, ST_ROW_THREAD);
 	x->lin.waits = t->waits;
-	x->lin.alone =
-		is_telling(ch->flags) || st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL;
+	x->lin.refused = c->refused;
+	x->lin.behind = left && left->conn == x->conn;
+	x->lin.alone = !x->lin.behind && (is_telling(ch->flags) ||
+					  st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL);
 }
 
 /* What a thread of this process leaves, others answer: as often as chance has it. */
@@ -154,7 +156,8 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 
 	if (t && x->lin.left)
 		told_of_left(t, x, t == e->thread);
-	decide(c, x, itself && has_only(t, x));
+	/* Where records were refused, it may have read another one that nobody knows of. */
+	decide(c, x, itself && has_only(t, x) && x->lin.refused == c->refused);
 	let_go(x);
 }
 

@@ -228,10 +228,13 @@ static void give_up(struct st_core *c, struct st_proc *p)
 }
 
 /* What the rungs are chosen by. */
-static uint32_t state_of(const struct st_xchg *x, const struct st_thread *thread)
+static uint32_t state_of(const struct st_core *c, const struct st_xchg *x,
+			 const struct st_thread *thread)
 {
+	bool knows = thread && thread->task && thread->task_refused == c->refused;
+
 	return (x->role == ST_ROLE_SERVER ? ST_IF_SERVER : ST_IF_CLIENT) |
-	       (thread && (thread->task || x->lin.in_task) ? ST_IF_TASK : 0);
+	       (thread && (knows || x->lin.in_task) ? ST_IF_TASK : 0);
 }
 
 static bool has_context(const struct st_xchg *x)
@@ -291,7 +294,7 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 	p->refs++;
 	e.thread = x->role == ST_ROLE_SERVER ? st_thread__get(c, ch->tgid, ch->last_tid)
 					     : st_thread__find(c, ch->last_tid);
-	have = state_of(x, e.thread) | (has_context(x) ? ST_IF_CARRIER : 0);
+	have = state_of(c, x, e.thread) | (has_context(x) ? ST_IF_CARRIER : 0);
 	for (uint32_t rows = c->lineages.opened[have]; rows; rows &= rows - 1) {
 		const struct st_evidence_ops *ops = st_evidence_rungs[__builtin_ctz(rows)];
 
@@ -328,7 +331,8 @@ void st_lineage__answer(struct st_core *c, struct st_xchg *x, const struct st_ch
 	if (!x->lin.proc)
 		return;
 	e.thread = st_thread__find(c, ch->last_tid);
-	for (uint32_t rows = c->lineages.answered[state_of(x, e.thread)]; rows; rows &= rows - 1) {
+	for (uint32_t rows = c->lineages.answered[state_of(c, x, e.thread)]; rows;
+	     rows &= rows - 1) {
 		const struct st_evidence_ops *ops = st_evidence_rungs[__builtin_ctz(rows)];
 
 		if (!(ops->answered_if & ST_IF_OPEN) || !x->lin.placed)
@@ -395,7 +399,8 @@ uint64_t st_lineage__due(const struct st_core *c)
 /* The request that it seems to work for is still being worked on: its answer will tell. */
 static bool is_promising(struct st_xchg *x)
 {
-	return undecided(x)->lin.guess != NULL;
+	x = undecided(x);
+	return x->lin.guess || x->lin.branch_up;
 }
 
 bool st_lineage__tick(struct st_core *c, uint64_t now_ns)

@@ -55,6 +55,7 @@ struct st_thread {
 	bool many;		 /* thread: it answered one that it had left */
 	uint8_t task_kind;	 /* enum st_task_kind of: */
 	uint64_t task;		 /* task: whose work it does; 0: none's */
+	uint16_t task_refused;	 /* task: st_core.refused when that was told */
 };
 
 struct st_procs {
