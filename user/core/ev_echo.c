@@ -8,7 +8,7 @@
  * the call was made, known when they are all answered, it alone has. Another response of these bytes
  * that had begun by then makes it tell nothing, so that bodies that are always alike ("ok", an error
  * page, what a cache hands out) decide nothing; nor do calls that were open when a record was lost,
- * since what is the same may have been in it.
+ * since what is the same may have been in it, or when a client left before it had its answer.
  */
 #include <stdlib.h>
 
@@ -124,12 +124,25 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 		e = next(c, all->answers, &all->answer_cnt);
 		e->x = x;
 		memcpy(e->span_id, x->lin.span_id, sizeof(e->span_id));
-		st_rung__knows(x, ST_ROW_ECHO);
 	}
 	e->frame = mix(ev->response->status, ev->response->length);
 	e->print = print_of(ev->response);
 	e->no = x->lin.no;
 	e->when = ++all->when;
+}
+
+static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
+{
+	(void)e;
+	if (st_proc__is_proxy(c, x->lin.proc))
+		st_rung__knows(x, ST_ROW_ECHO);
+}
+
+/* Its client left: what was fetched for it may be another one's answer, out of a cache. */
+static void closed(struct st_core *c, struct st_xchg *x)
+{
+	if (x->role == ST_ROLE_SERVER && !x->answered && x->lin.proc->echoes)
+		x->lin.proc->echoes->since_no = c->lineages.last_no;
 }
 
 static void forget(struct st_core *c, struct st_xchg *x)
@@ -227,8 +240,11 @@ void st_echoes__free(struct st_core *c, struct st_echoes *all)
 }
 
 const struct st_evidence_ops st_ev_echo = {
+	.opened_if = ST_IF_SERVER,
 	.answered_if = ST_IF_BOTH,
+	.opened = opened,
 	.answered = answered,
 	.settled = settled,
+	.closed = closed,
 	.forget = forget,
 };

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Proxies on event loops (nginx, haproxy, Envoy): an upstream exchange belongs to the request that
- * is answered with what it brought. The kernel side tells when the bytes of an answer lie in the
- * very memory where another connection's were received (bpf/passed.h).
+ * nginx: an upstream exchange belongs to the request that is answered with what it brought. The
+ * kernel side tells when the bytes of an answer lie in the very memory where another connection's
+ * were received (bpf/passed.h).
  *
  * Why it cannot be wrong: the bytes are those of the upstream response, unless the memory was used
- * for something else in between; a place counts once, for the next answer that is sent from it, and
- * only for the last response that began on its connection at or before that place in the stream.
+ * for something else in between, and nginx's buffers belong to their request until it ends; a place
+ * counts once, for the next answer that is sent from it, and only for the last response that began on
+ * its connection at or before that place in the stream. Where memory comes from an allocator that
+ * hands it out again at once (Envoy) this was wrong, one time in thousands: such proxies are left to
+ * what their answers say (ev_echo.c).
  * Order in time alone is no evidence: a response that is held back (limit_req, a tarpit) may come
  * between any two others.
  */
@@ -22,7 +25,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 {
 	struct st_xchg **bucket = bucket_of(c, x->conn_id);
 
-	if (!st_proc__is_proxy(c, x->lin.proc))
+	if (!st_proc__is_proxy(c, x->lin.proc) || !x->lin.proc->keeps_place)
 		return;
 	x->lin.group_pos = e->ch->pos;
 	x->lin.group_next = *bucket;

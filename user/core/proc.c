@@ -147,6 +147,7 @@ enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 			p->program = ST_PROGRAM_TASKS;
 		if (r->attrs[i].key != ST_KEY(process_executable_name))
 			continue;
+		p->keeps_place = st_str_eq(r->attrs[i].s, ST_STR("nginx"));
 		if (st_proxy__is_name(r->attrs[i].s))
 			p->program = ST_PROGRAM_PROXY;
 		else if (is_serial_name(r->attrs[i].s))

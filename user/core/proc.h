@@ -29,6 +29,7 @@ struct st_proc {
 	uint8_t asked;	   /* st_core_ops.calls was, so often, */
 	uint64_t asked_ns; /* last then */
 	uint8_t program;   /* enum st_program */
+	bool keeps_place;  /* group: what it passes on stays in the request's own memory */
 	uint32_t handed;   /* thread: requests left by who read them and answered by others, */
 	uint32_t kept;	   /* thread: and by themselves, later */
 	bool differed;	   /* scope: the two words about a call did, once */
