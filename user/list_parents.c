@@ -37,8 +37,8 @@ const char *st_list_show__parents(const struct st_list_item *it)
 	const char *language = it->proc->service.language;
 
 	if (is_proxy(it->proc))
-		return "by memory: a call is the request's that is answered with its bytes; what is copied "
-		       "or changed on the way (haproxy, compression) is not followed";
+		return "by what it brought: a call is the request's that is answered with its bytes; what is "
+		       "changed on the way (compression), or alike, is not followed";
 	for (size_t i = 0; language && i < sizeof(by_language) / sizeof(by_language[0]); i++)
 		if (!strcmp(language, by_language[i].language))
 			return by_language[i].text;

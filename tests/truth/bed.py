@@ -2,7 +2,6 @@
 """One run: backend, application, tracer, load, verdict."""
 
 import dataclasses
-import os
 import pathlib
 import time
 
@@ -75,7 +74,7 @@ def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=
     lost = closing.lost + closing.unseen
     truth = check.Truth(after, {m: mode.calls for m, mode in case.modes.items()},
                         {m for m, mode in case.modes.items() if mode.counted}, case.repeats, case.header, lost)
-    spans = LineFile(out).spans() if os.path.exists(out) else []
+    spans = [span for file in sorted(folder.glob("spans.json*")) for span in LineFile(file).spans()]    # old ones, too
     return Result(case, attach, len(after), check.check(spans, truth), lost, closing.line)
 
 

@@ -23,6 +23,7 @@ class Case:
     minimum: float = None   # of recall
     one_trace: float = None     # of requests whose spans are all there and of one trace
     requests: int = 1000
+    quick: int = 300        # requests of a run among the other tests; more where something has to be learnt first
     seconds: int = 120      # the load may take
     delay_us: tuple = (1000, 20000)     # of the backend's answer
     backend_closes: bool = False
@@ -105,9 +106,10 @@ CASES = [
     Case("envoy_queue", proxies.envoy(connections=3), PROXY, requests=500),
     Case("chain", start.chain(start.go(), start.c("blocking.c", "thread"), start.python("threads.py"), start.node("node.js"),
                               start.rust("blocking.rs"), start.go("-plain"), start.python("threads.py"), start.c("blocking.c", "fork")),
-         {"chain": Mode(depths(8))}, 0.99, 0.99, requests=500),
+         {"chain": Mode(depths(8))}, 0.99, 0.99, quick=1000),
+    # Node's calls that are awaited together have no parent until 32 others were sure: a dozen of these requests.
     Case("tree", start.chain(start.go(), start.node("node.js"), start.python("threads.py")), {"tree": Mode(TREE)}, 0.99,
-         0.99, requests=300),
+         0.99, requests=1500, quick=1500),
     # Adversaries: nothing but that no parent is wrong.
     Case("c_after", start.c("blocking.c", "thread"), {"after": LATER, "one": LATER}),
     Case("c_itself", start.c("blocking.c", "thread"), BLOCKING, calls_itself=True),
