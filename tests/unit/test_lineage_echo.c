@@ -15,17 +15,6 @@ static const struct st_resource *as_envoy(uint32_t tgid)
 	return &r;
 }
 
-static void begin(struct stage *g)
-{
-	g->b.resource = as_envoy;
-	for (int i = 0; i < 2; i++)
-		g->in[i].s.flags = ST_F_WATCHED | ST_F_WAITED;
-	reads(g, 0, 7, "/r1");
-	reads(g, 1, 7, "/r2");
-	calls(g, 0, 7, "/c1");
-	calls(g, 1, 7, "/c2");
-}
-
 static void put_response(struct stage *g, struct sim_sock *k, const char *body)
 {
 	char z[512];
@@ -51,6 +40,22 @@ static void says(struct stage *g, int in, const char *body)
 	put_response(g, &g->in[in].s, body);
 	sim_recv_all(&g->in[in].c);
 	bed_step(&g->b, MS);
+}
+
+static void begin(struct stage *g)
+{
+	g->b.resource = as_envoy;
+	for (int i = 0; i < 2; i++)
+		g->in[i].s.flags = ST_F_WATCHED | ST_F_WAITED;
+	/* What was before the first response is not known. */
+	reads(g, 0, 7, "/r0");
+	calls(g, 0, 7, "/c0");
+	brings(g, 0, "the very first");
+	says(g, 0, "the very first");
+	reads(g, 0, 7, "/r1");
+	reads(g, 1, 7, "/r2");
+	calls(g, 0, 7, "/c1");
+	calls(g, 1, 7, "/c2");
 }
 
 static void same_bytes_script(struct stage *g)

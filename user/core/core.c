@@ -82,9 +82,9 @@ void st_core__free(struct st_core *c)
 	for (uint32_t i = 0; i < ST_NAMES_RESOURCES; i++)
 		st_names__free(c->names[i].names);
 	st_xchg__free_all(c);
-	st_trace__free_all(c);
 	st_proc__free_all(c);
 	st_task__free_all(c);
+	st_trace__free_all(c); /* the others have references */
 	free_infos(c);
 	free(c->conns);
 	free(c);

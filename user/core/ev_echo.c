@@ -95,10 +95,16 @@ static struct echo *next(struct st_core *c, struct echo *ring, uint32_t *cnt)
 }
 
 /* Made with the first response: who makes no calls needs none. */
-static struct st_echoes *echoes_of(struct st_proc *p, enum st_role role)
+static struct st_echoes *echoes_of(struct st_core *c, struct st_proc *p, enum st_role role)
 {
-	if (!p->echoes && role == ST_ROLE_CLIENT)
-		p->echoes = calloc(1, sizeof(*p->echoes));
+	if (p->echoes || role != ST_ROLE_CLIENT)
+		return p->echoes;
+	p->echoes = calloc(1, sizeof(*p->echoes));
+	if (!p->echoes)
+		return NULL;
+	p->echoes->since_no = c->lineages.last_no;
+	for (struct st_xchg *x = p->inbound.first; x; x = x->lin.at.next)
+		st_rung__knows(x, ST_ROW_ECHO);
 	return p->echoes;
 }
 
@@ -110,7 +116,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 
 	if (!ev->response || !st_proc__is_proxy(c, p))
 		return;
-	all = echoes_of(p, x->role);
+	all = echoes_of(c, p, x->role);
 	if (!all)
 		return;
 	look_for_losses(c, all);
@@ -124,6 +130,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 		e = next(c, all->answers, &all->answer_cnt);
 		e->x = x;
 		memcpy(e->span_id, x->lin.span_id, sizeof(e->span_id));
+		st_rung__knows(x, ST_ROW_ECHO);
 	}
 	e->frame = mix(ev->response->status, ev->response->length);
 	e->print = print_of(ev->response);
@@ -133,8 +140,8 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 
 static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
-	(void)e;
-	if (st_proc__is_proxy(c, x->lin.proc))
+	(void)c, (void)e;
+	if (x->lin.proc->echoes)
 		st_rung__knows(x, ST_ROW_ECHO);
 }
 
