@@ -49,6 +49,15 @@ struct st_links {
 	struct st_xchg *prev, *next;
 };
 
+/* Who keeps calls below the request that they seem to be made for. */
+enum st_kin_of { ST_KIN_TASK, ST_KIN_SCOPE, ST_KIN_THREAD, ST_KIN_CNT };
+
+struct st_kin {
+	struct st_xchg *up;    /* of a call: that request, while it lives and is not decided */
+	struct st_xchg *first; /* of a request: its calls, the newest first */
+	struct st_xchg *next;  /* of a call: the one behind it there */
+};
+
 struct st_lineage {
 	uint64_t no;	  /* exchanges are numbered as they open, from 1 */
 	uint8_t evidence; /* enum st_evidence */
@@ -72,29 +81,24 @@ struct st_lineage {
 	uint64_t held_ns;		  /* since when it has to wait for evidence */
 	uint64_t read_ns;		  /* when its head was whole */
 	struct st_candidates *candidates; /* owned; NULL: none, or nobody asked */
+	struct st_kin kin[ST_KIN_CNT];	  /* core/kin.h */
 	/* each rung's own */
 	uint8_t context[24]; /* header: trace and span id that its head has */
 	bool has_context;
-	bool repeated;	   /* header: another request came with the same */
-	bool denied;	   /* header: it says that its trace is not to be kept, and no ids */
-	uint64_t task;	   /* task: which read it, or makes it */
-	uint8_t task_kind; /* enum st_task_kind */
-	struct st_xchg *branch_up; /* task: the request that it seems to be made for */
-	struct st_xchg *branches;  /* task: the calls that seem to be its own */
-	struct st_xchg *branch_next;
-	bool in_task;		    /* task: it is in its reader's hands */
-	bool scope_agreed;	    /* scope: its response set off its request's answer */
-	bool scope_direct;	    /* scope: ... with no other response in between */
-	bool scope_against;	    /* scope: ... another's, or its request did not wait for it */
+	bool repeated;	    /* header: another request came with the same */
+	bool denied;	    /* header: it says that its trace is not to be kept, and no ids */
+	uint64_t task;	    /* task: which read it, or makes it */
+	uint8_t task_kind;  /* enum st_task_kind */
+	bool in_task;	    /* task: it is in its reader's hands */
+	bool scope_agreed;  /* scope: its response set off its request's answer */
+	bool scope_direct;  /* scope: ... with no other response in between */
+	bool scope_against; /* scope: ... another's, or its request did not wait for it */
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */
 	bool in_group;
-	uint16_t echo_at;	  /* echo: 1 + where its answer is kept; 0: nowhere */
-	uint64_t scope_no;	  /* scope: lin.no of the request in whose scope it was made */
-	uint64_t scope_done;	  /* scope: the task that its response is */
-	struct st_xchg *scope_up; /* scope: that request, while it lives */
-	struct st_xchg *scope_calls;
-	struct st_xchg *scope_next;
+	uint16_t echo_at;	      /* echo: 1 + where its answer is kept; 0: nowhere */
+	uint64_t scope_no;	      /* scope: lin.no of the request in whose scope it was made */
+	uint64_t scope_done;	      /* scope: the task that its response is */
 	struct st_trace *scope_trace; /* scope: what is left of it: a reference, */
 	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next;     /* seq: in its bucket */
@@ -106,9 +110,6 @@ struct st_lineage {
 	uint16_t refused;	  /* thread: st_core.refused when it was read */
 	uint32_t waits;		  /* thread: st_thread.waits when it was read */
 	struct st_thread *thread; /* thread: which read it and has not answered it */
-	struct st_xchg *guess;	  /* thread: the request that it seems to be made for */
-	struct st_xchg *guessed;  /* thread: the calls that seem to be its own */
-	struct st_xchg *guess_next;
 	struct st_trace *offered; /* thread: of a call whose own header placed it: a reference */
 };
 

@@ -14,6 +14,7 @@
  */
 #include "core/conn.h"
 #include "core/evidence.h"
+#include "core/kin.h"
 #include "core/task.h"
 
 #define DEPTH_MAX  32
@@ -49,10 +50,8 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 		return;
 	st_rung__knows(x, ST_ROW_SCOPE);
 	st_rung__knows(up, ST_ROW_SCOPE);
-	x->lin.scope_up = up;
 	x->lin.scope_no = up->lin.no;
-	x->lin.scope_next = up->lin.scope_calls;
-	up->lin.scope_calls = x;
+	st_kin__add(x, up, ST_KIN_SCOPE);
 }
 
 /* What the response sets off is a task of its own: the thread's, now. */
@@ -98,7 +97,9 @@ static void backward(struct st_core *c, struct st_xchg *x, uint64_t id)
 /* What is still under way when its request is answered was not waited for: it may be anybody's. */
 static void not_awaited(struct st_xchg *x)
 {
-	for (struct st_xchg *call = x->lin.scope_calls; call; call = call->lin.scope_next)
+	struct st_xchg *call = x->lin.kin[ST_KIN_SCOPE].first;
+
+	for (; call; call = call->lin.kin[ST_KIN_SCOPE].next)
 		if (!call->answered)
 			call->lin.scope_against = true;
 }
@@ -128,10 +129,12 @@ static bool is_sure(const struct st_xchg *call)
 
 static void settled(struct st_core *c, struct st_xchg *x)
 {
+	struct st_xchg *up = st_kin__up(x, ST_KIN_SCOPE);
+
 	if (x->role != ST_ROLE_CLIENT || x->lin.placed || !is_sure(x))
 		return;
-	if (x->lin.scope_up)
-		st_lineage__below(c, x, x->lin.scope_up, ST_EV_TASK);
+	if (up)
+		st_lineage__below(c, x, up, ST_EV_TASK);
 	else if (x->lin.scope_trace)
 		st_lineage__below_span(c, x, x->lin.scope_trace, x->lin.scope_span, ST_EV_TASK);
 }
@@ -139,11 +142,9 @@ static void settled(struct st_core *c, struct st_xchg *x)
 /* A request goes before its calls are decided: they keep what they need of it. */
 static void leave_word(struct st_xchg *x)
 {
-	while (x->lin.scope_calls) {
-		struct st_xchg *call = x->lin.scope_calls;
+	struct st_xchg *call;
 
-		x->lin.scope_calls = call->lin.scope_next;
-		call->lin.scope_up = NULL;
+	while ((call = st_kin__take(x, ST_KIN_SCOPE))) {
 		call->lin.scope_trace = st_trace__ref(x->lin.trace);
 		memcpy(call->lin.scope_span, x->lin.span_id, sizeof(call->lin.scope_span));
 	}
@@ -152,19 +153,13 @@ static void leave_word(struct st_xchg *x)
 static void forget(struct st_core *c, struct st_xchg *x)
 {
 	struct st_task *t = x->lin.scope_done ? st_task__find(c, x->tgid, x->lin.scope_done) : NULL;
-	struct st_xchg **at;
 
 	leave_word(x);
 	if (t && t->response_of == x)
 		t->response_of = NULL;
 	st_trace__unref(c, x->lin.scope_trace);
 	x->lin.scope_trace = NULL;
-	if (!x->lin.scope_up)
-		return;
-	for (at = &x->lin.scope_up->lin.scope_calls; *at != x;)
-		at = &(*at)->lin.scope_next;
-	*at = x->lin.scope_next;
-	x->lin.scope_up = NULL;
+	st_kin__del(x, ST_KIN_SCOPE);
 }
 
 const struct st_evidence_ops st_ev_scope = {

@@ -14,6 +14,7 @@
  */
 #include "core/conn.h"
 #include "core/evidence.h"
+#include "core/kin.h"
 #include "core/task.h"
 
 #define DEPTH_MAX 32
@@ -42,34 +43,22 @@ static void seems(struct st_core *c, struct st_xchg *call, struct st_xchg *up)
 		return;
 	}
 	st_rung__knows(call, ST_ROW_TASK);
-	call->lin.branch_up = up;
-	call->lin.branch_next = up->lin.branches;
-	up->lin.branches = call;
+	st_kin__add(call, up, ST_KIN_TASK);
 }
 
 static void decide(struct st_core *c, struct st_xchg *x, bool sure)
 {
-	while (x->lin.branches) {
-		struct st_xchg *call = x->lin.branches;
+	struct st_xchg *call;
 
-		x->lin.branches = call->lin.branch_next;
-		call->lin.branch_up = NULL;
+	while ((call = st_kin__take(x, ST_KIN_TASK)))
 		if (sure)
 			st_lineage__below(c, call, x, kind_of(call));
-	}
 }
 
 static void forget(struct st_core *c, struct st_xchg *x)
 {
-	struct st_xchg **at;
-
 	(void)c;
-	if (!x->lin.branch_up)
-		return;
-	for (at = &x->lin.branch_up->lin.branches; *at != x;)
-		at = &(*at)->lin.branch_next;
-	*at = x->lin.branch_next;
-	x->lin.branch_up = NULL;
+	st_kin__del(x, ST_KIN_TASK);
 }
 
 /* The request that the nearest ancestor has in hand for the branch that leads to this call. */

@@ -13,6 +13,7 @@
  */
 #include "core/conn.h"
 #include "core/evidence.h"
+#include "core/kin.h"
 #include "core/proc.h"
 
 /* Would we have seen it if this thread had waited for many things? */
@@ -70,13 +71,11 @@ static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
 {
-	if (!up || !up->lin.alone || call->lin.guess ||
+	if (!up || !up->lin.alone || st_kin__up(call, ST_KIN_THREAD) ||
 	    (call->lin.placed && call->lin.evidence != ST_EV_HEADER))
 		return;
 	st_rung__knows(call, ST_ROW_THREAD);
-	call->lin.guess = up;
-	call->lin.guess_next = up->lin.guessed;
-	up->lin.guessed = call;
+	st_kin__add(call, up, ST_KIN_THREAD);
 }
 
 static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg *x)
@@ -110,16 +109,13 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 /* The calls that it seemed to make are its own, or nobody knows whose. */
 static void decide(struct st_core *c, struct st_xchg *x, bool sure)
 {
+	struct st_xchg *call;
+
 	if (sure)
 		st_lineage__adopt(x, x->lin.offered);
-	while (x->lin.guessed) {
-		struct st_xchg *call = x->lin.guessed;
-
-		x->lin.guessed = call->lin.guess_next;
-		call->lin.guess = NULL;
+	while ((call = st_kin__take(x, ST_KIN_THREAD)))
 		if (sure)
 			st_lineage__below(c, call, x, ST_EV_THREAD);
-	}
 }
 
 static void let_go(struct st_xchg *x)
@@ -169,20 +165,14 @@ static void closed(struct st_core *c, struct st_xchg *x)
 
 static void forget(struct st_core *c, struct st_xchg *x)
 {
-	struct st_xchg **at;
+	struct st_xchg *up = st_kin__up(x, ST_KIN_THREAD);
 
 	st_trace__unref(c, x->lin.offered);
 	x->lin.offered = NULL;
-	if (!x->lin.guess)
-		return;
 	/* Its own header has placed it already: what that says of the trace stays. */
-	if (x->lin.evidence == ST_EV_HEADER && x->role == ST_ROLE_CLIENT &&
-	    !x->lin.guess->lin.offered)
-		x->lin.guess->lin.offered = st_trace__ref(x->lin.trace);
-	for (at = &x->lin.guess->lin.guessed; *at != x;)
-		at = &(*at)->lin.guess_next;
-	*at = x->lin.guess_next;
-	x->lin.guess = NULL;
+	if (up && x->lin.evidence == ST_EV_HEADER && x->role == ST_ROLE_CLIENT && !up->lin.offered)
+		up->lin.offered = st_trace__ref(x->lin.trace);
+	st_kin__del(x, ST_KIN_THREAD);
 }
 
 const struct st_evidence_ops st_ev_thread = {

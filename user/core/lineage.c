@@ -3,6 +3,7 @@
 
 #include "core/conn.h"
 #include "core/evidence.h"
+#include "core/kin.h"
 #include "core/proc.h"
 #include "core/propagate.h"
 
@@ -269,8 +270,9 @@ static void wonder(struct st_core *c, const struct st_xchg *x)
 {
 	struct st_proc *p = x->lin.proc;
 
-	if (x->lin.guess || x->lin.scope_up || !c->cfg.ops.calls || p->asked == ASK_MAX ||
-	    (p->asked && c->now_ns - p->asked_ns < ASK_AGAIN_NS) || st_proc__is_proxy(c, p))
+	if (st_kin__up(x, ST_KIN_THREAD) || st_kin__up(x, ST_KIN_SCOPE) || !c->cfg.ops.calls ||
+	    p->asked == ASK_MAX || (p->asked && c->now_ns - p->asked_ns < ASK_AGAIN_NS) ||
+	    st_proc__is_proxy(c, p))
 		return;
 	p->asked++;
 	p->asked_ns = c->now_ns;
@@ -400,7 +402,7 @@ uint64_t st_lineage__due(const struct st_core *c)
 static bool is_promising(struct st_xchg *x)
 {
 	x = undecided(x);
-	return x->lin.guess || x->lin.branch_up;
+	return st_kin__up(x, ST_KIN_THREAD) || st_kin__up(x, ST_KIN_TASK);
 }
 
 bool st_lineage__tick(struct st_core *c, uint64_t now_ns)
