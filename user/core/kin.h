@@ -10,6 +10,15 @@ static inline struct st_xchg *st_kin__up(const struct st_xchg *call, enum st_kin
 	return call->lin.kin[of].up;
 }
 
+/* Does any rung take it for somebody's? */
+static inline bool st_kin__any(const struct st_xchg *call)
+{
+	for (int of = 0; of < ST_KIN_CNT; of++)
+		if (call->lin.kin[of].up)
+			return true;
+	return false;
+}
+
 static inline void st_kin__add(struct st_xchg *call, struct st_xchg *up, enum st_kin_of of)
 {
 	call->lin.kin[of].up = up;

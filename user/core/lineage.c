@@ -270,9 +270,8 @@ static void wonder(struct st_core *c, const struct st_xchg *x)
 {
 	struct st_proc *p = x->lin.proc;
 
-	if (st_kin__up(x, ST_KIN_THREAD) || st_kin__up(x, ST_KIN_SCOPE) || !c->cfg.ops.calls ||
-	    p->asked == ASK_MAX || (p->asked && c->now_ns - p->asked_ns < ASK_AGAIN_NS) ||
-	    st_proc__is_proxy(c, p))
+	if (st_kin__any(x) || !c->cfg.ops.calls || p->asked == ASK_MAX ||
+	    (p->asked && c->now_ns - p->asked_ns < ASK_AGAIN_NS) || st_proc__is_proxy(c, p))
 		return;
 	p->asked++;
 	p->asked_ns = c->now_ns;
