@@ -44,7 +44,13 @@ struct st_trace {
 	struct st_trace *next; /* of the free ones */
 };
 
-/* A list through the exchanges themselves. */
+/* Lists through the exchanges themselves. */
+enum st_xlist_kind {
+	ST_LIST_PROC,	 /* its process's */
+	ST_LIST_WAITING, /* of those that have ended */
+	ST_LIST_CNT
+};
+
 struct st_links {
 	struct st_xchg *prev, *next;
 };
@@ -75,9 +81,8 @@ struct st_lineage {
 	struct st_xchg *kids;	 /* those that wait for it */
 	struct st_xchg *kid_next;
 	struct st_proc *proc;
-	struct st_links at;    /* in_proc: in the process's list */
-	struct st_waiting *in; /* ended, and waits there */
-	struct st_links wait;
+	struct st_links at[ST_LIST_CNT];
+	struct st_waiting *in;		  /* ended, and waits there */
 	uint64_t held_ns;		  /* since when it has to wait for evidence */
 	uint64_t read_ns;		  /* when its head was whole */
 	struct st_candidates *candidates; /* owned; NULL: none, or nobody asked */

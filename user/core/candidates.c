@@ -25,7 +25,7 @@ void st_candidates__note(struct st_core *c, struct st_xchg *call)
 
 	if (!c->cfg.link_candidates || !(list = calloc(1, sizeof(*list))))
 		return;
-	for (; x && list->cnt < CANDIDATES_MAX; x = x->lin.at.next) {
+	for (; x && list->cnt < CANDIDATES_MAX; x = x->lin.at[ST_LIST_PROC].next) {
 		if (!x->lin.trace)
 			continue; /* its own trace is not known yet */
 		list->v[list->cnt].trace = st_trace__ref(x->lin.trace);

@@ -69,10 +69,10 @@ void st_core__free(struct st_core *c)
 		st_conn_info__unref(c, n->info);
 		free_conn(n);
 	}
-	while (c->lineages.held.first)
-		st_lineage__discard(c, c->lineages.held.first);
-	while (c->lineages.ready.first)
-		st_lineage__discard(c, c->lineages.ready.first);
+	while (c->lineages.held.list.first)
+		st_lineage__discard(c, c->lineages.held.list.first);
+	while (c->lineages.ready.list.first)
+		st_lineage__discard(c, c->lineages.ready.list.first);
 	while (c->free_conns) {
 		struct st_conn *n = c->free_conns;
 

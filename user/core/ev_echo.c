@@ -103,7 +103,7 @@ static struct st_echoes *echoes_of(struct st_core *c, struct st_proc *p, enum st
 	if (!p->echoes)
 		return NULL;
 	p->echoes->since_no = c->lineages.last_no;
-	for (struct st_xchg *x = p->inbound.first; x; x = x->lin.at.next)
+	for (struct st_xchg *x = p->inbound.first; x; x = x->lin.at[ST_LIST_PROC].next)
 		st_rung__knows(x, ST_ROW_ECHO);
 	return p->echoes;
 }

@@ -50,7 +50,7 @@ static void look_for_repetition(struct st_core *c, struct st_xchg *x)
 		return;
 	}
 	x->lin.repeated = true;
-	for (struct st_xchg *y = x->lin.proc->inbound.first; y; y = y->lin.at.next)
+	for (struct st_xchg *y = x->lin.proc->inbound.first; y; y = y->lin.at[ST_LIST_PROC].next)
 		y->lin.repeated |= same_context(&y->lin, &x->lin);
 }
 
@@ -60,7 +60,7 @@ static int passed_on(const struct st_xchg *call, struct st_xchg **up)
 	struct st_xchg *x = call->lin.proc->inbound.first;
 	int cnt = 0;
 
-	for (int i = 0; x && i < COMPARE_MAX && cnt < 2; i++, x = x->lin.at.next)
+	for (int i = 0; x && i < COMPARE_MAX && cnt < 2; i++, x = x->lin.at[ST_LIST_PROC].next)
 		if (same_context(&x->lin, &call->lin)) {
 			*up = x;
 			cnt++;

@@ -29,7 +29,7 @@ static struct st_xchg *only_one(const struct st_xchg *call, enum st_carrier_fiel
 
 	if (id.len < ID_MIN)
 		return NULL;
-	for (int i = 0; x && i < COMPARE_MAX; i++, x = x->lin.at.next) {
+	for (int i = 0; x && i < COMPARE_MAX; i++, x = x->lin.at[ST_LIST_PROC].next) {
 		if (!st_str_eq(id_of(x, field), id))
 			continue;
 		if (found)

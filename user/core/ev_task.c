@@ -179,7 +179,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 	if (!own || x->lin.behind)
 		return;
 	for (call = x->lin.proc->pending.first; call && left--; call = next) {
-		next = call->lin.at.next;
+		next = call->lin.at[ST_LIST_PROC].next;
 		if (call->lin.no > x->lin.no && is_branch_of(c, call, task, since_ns))
 			st_lineage__below(c, call, x, kind_of(call));
 	}

@@ -12,28 +12,15 @@
 static void queue(struct st_waiting *q, struct st_xchg *x)
 {
 	x->lin.in = q;
-	x->lin.wait = (struct st_links){.prev = q->last};
-	if (q->last)
-		q->last->lin.wait.next = x;
-	else
-		q->first = x;
-	q->last = x;
+	st_xlist__add(&q->list, x, ST_LIST_WAITING);
 	q->cnt++;
 }
 
 static void unqueue(struct st_xchg *x)
 {
 	struct st_waiting *q = x->lin.in;
-	struct st_links *w = &x->lin.wait;
 
-	if (w->prev)
-		w->prev->lin.wait.next = w->next;
-	else
-		q->first = w->next;
-	if (w->next)
-		w->next->lin.wait.prev = w->prev;
-	else
-		q->last = w->prev;
+	st_xlist__del(&q->list, x, ST_LIST_WAITING);
 	q->cnt--;
 	x->lin.in = NULL;
 }
@@ -58,6 +45,20 @@ static void emit(struct st_core *c, struct st_xchg *x)
 {
 	st_core__finish(c, x);
 	st_lineage__discard(c, x);
+}
+
+/* ---- those of a process ---- */
+
+static void join_list(struct st_xlist *l, struct st_xchg *x)
+{
+	st_xlist__add(l, x, ST_LIST_PROC);
+	x->lin.in_proc = true;
+}
+
+static void leave_list(struct st_xlist *l, struct st_xchg *x)
+{
+	st_xlist__del(l, x, ST_LIST_PROC);
+	x->lin.in_proc = false;
 }
 
 /* ---- settling ---- */
@@ -118,15 +119,12 @@ static void spread(struct st_core *c, struct st_xchg *x)
 
 /* ---- placing ---- */
 
-static void placed(struct st_core *c, struct st_xchg *x, enum st_evidence evidence)
+static void placed(struct st_xchg *x, enum st_evidence evidence)
 {
-	struct st_proc *p = x->lin.proc;
-
-	(void)c;
 	x->lin.placed = true;
 	x->lin.evidence = (uint8_t)evidence;
 	if (x->lin.in_proc && x->role == ST_ROLE_CLIENT)
-		st_xlist__del(&p->pending, x);
+		leave_list(&x->lin.proc->pending, x);
 }
 
 void st_lineage__adopt(struct st_xchg *up, struct st_trace *t)
@@ -150,7 +148,7 @@ void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_tr
 		st_trace__unref(c, t);
 		return;
 	}
-	placed(c, x, evidence);
+	placed(x, evidence);
 	x->lin.trace = t;
 	memcpy(x->lin.parent_id, parent_id, sizeof(x->lin.parent_id));
 	x->lin.has_parent = true;
@@ -181,7 +179,7 @@ void st_lineage__below(struct st_core *c, struct st_xchg *x, struct st_xchg *up,
 	if (x->lin.placed || (up->lin.no >= x->lin.no && !x->lin.expects) || up->unsure ||
 	    is_above(x, up))
 		return;
-	placed(c, x, evidence);
+	placed(x, evidence);
 	if (!up->lin.settled) {
 		x->lin.parent = up;
 		x->lin.kid_next = up->lin.kids;
@@ -196,7 +194,7 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x)
 {
 	if (x->lin.placed)
 		return;
-	placed(c, x, ST_EV_NONE);
+	placed(x, ST_EV_NONE);
 	x->lin.trace = st_trace__new(c);
 	if (x->lin.trace) {
 		st_ids__trace(c, x->conn_id, x->turn, x->nth, x->lin.trace->id);
@@ -305,11 +303,11 @@ void st_lineage__open(struct st_core *c, struct st_xchg *x, const struct st_chun
 	if (x->role == ST_ROLE_SERVER) {
 		if (!x->lin.expects)
 			st_lineage__root(c, x);
-		st_xlist__add(&p->inbound, x);
+		join_list(&p->inbound, x);
 	} else if (!x->lin.placed && !p->inbound.first) {
 		st_lineage__root(c, x);
 	} else if (!x->lin.placed) {
-		st_xlist__add(&p->pending, x);
+		join_list(&p->pending, x);
 		wonder(c, x);
 		st_candidates__note(c, x);
 	}
@@ -320,7 +318,7 @@ static void leave(struct st_core *c, struct st_xchg *x)
 {
 	if (x->role != ST_ROLE_SERVER || !x->lin.in_proc)
 		return;
-	st_xlist__del(&x->lin.proc->inbound, x);
+	leave_list(&x->lin.proc->inbound, x);
 	give_up(c, x->lin.proc);
 }
 
@@ -372,7 +370,7 @@ void st_lineage__close(struct st_core *c, struct st_xchg *x)
 	if (c->lineages.held.cnt <= ST_LINEAGE_HELD_MAX)
 		return;
 	c->stats.forced++;
-	st_lineage__force(c, c->lineages.held.first);
+	st_lineage__force(c, c->lineages.held.list.first);
 }
 
 /* ---- time ---- */
@@ -392,7 +390,7 @@ void st_lineage__force(struct st_core *c, struct st_xchg *x)
 
 uint64_t st_lineage__due(const struct st_core *c)
 {
-	const struct st_xchg *x = c->lineages.held.first;
+	const struct st_xchg *x = c->lineages.held.list.first;
 
 	return x ? x->lin.held_ns + ST_LINEAGE_WAIT_NS : UINT64_MAX;
 }
@@ -409,7 +407,7 @@ bool st_lineage__tick(struct st_core *c, uint64_t now_ns)
 	bool any = false;
 
 	while (st_lineage__due(c) <= now_ns) {
-		struct st_xchg *x = c->lineages.held.first;
+		struct st_xchg *x = c->lineages.held.list.first;
 
 		any = true;
 		if (now_ns > c->now_ns)
@@ -426,12 +424,12 @@ bool st_lineage__tick(struct st_core *c, uint64_t now_ns)
 
 void st_lineage__end(struct st_core *c)
 {
-	while (c->lineages.held.first)
-		st_lineage__force(c, c->lineages.held.first);
+	while (c->lineages.held.list.first)
+		st_lineage__force(c, c->lineages.held.list.first);
 }
 
 void st_lineage__emit(struct st_core *c, uint32_t max)
 {
-	while (max-- && c->lineages.ready.first)
-		emit(c, c->lineages.ready.first);
+	while (max-- && c->lineages.ready.list.first)
+		emit(c, c->lineages.ready.list.first);
 }

@@ -7,6 +7,7 @@
 #ifndef ST_CORE_LINEAGE_H
 #define ST_CORE_LINEAGE_H
 
+#include "core/xlist.h"
 #include "spantap/protocol.h"
 
 struct st_core;
@@ -18,7 +19,7 @@ struct st_core;
 
 /* Exchanges that have ended, in the order in which they came here. */
 struct st_waiting {
-	struct st_xchg *first, *last;
+	struct st_xlist list;
 	uint32_t cnt;
 };
 

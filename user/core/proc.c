@@ -12,32 +12,6 @@ static uint32_t hash(uint32_t id)
 	return id * 0x9e3779b1u >> 12;
 }
 
-void st_xlist__add(struct st_xlist *l, struct st_xchg *x)
-{
-	x->lin.at = (struct st_links){.prev = l->last};
-	if (l->last)
-		l->last->lin.at.next = x;
-	else
-		l->first = x;
-	l->last = x;
-	x->lin.in_proc = true;
-}
-
-void st_xlist__del(struct st_xlist *l, struct st_xchg *x)
-{
-	struct st_links *at = &x->lin.at;
-
-	if (at->prev)
-		at->prev->lin.at.next = at->next;
-	else
-		l->first = at->next;
-	if (at->next)
-		at->next->lin.at.prev = at->prev;
-	else
-		l->last = at->prev;
-	x->lin.in_proc = false;
-}
-
 /* ---- processes ---- */
 
 static void free_proc(struct st_core *c, struct st_proc *p)

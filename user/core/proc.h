@@ -14,10 +14,6 @@
 #define ST_PROCS_MAX	  8192u
 #define ST_THREADS_MAX	  16384u
 
-struct st_xlist {
-	struct st_xchg *first, *last;
-};
-
 struct st_proc {
 	struct st_proc *next; /* in the bucket */
 	uint32_t tgid;
@@ -40,11 +36,11 @@ struct st_proc {
 enum st_program {
 	ST_PROGRAM_ASK = 0, /* not looked up yet */
 	ST_PROGRAM_ANY,
-	ST_PROGRAM_PROXY,
-	/* passes requests on, one upstream exchange for one of its own */
+	ST_PROGRAM_PROXY,  /* passes requests on, one upstream exchange for one of its own */
 	ST_PROGRAM_TASKS,  /* a runtime that runs tasks on whatever thread is free: Go, Node.js */
 	ST_PROGRAM_SERIAL, /* each process works on one request from its read to its answer */
 };
+
 struct st_thread {
 	struct st_thread *next;
 	uint32_t tid;
@@ -86,7 +82,5 @@ static inline bool st_proc__is_proxy(struct st_core *c, struct st_proc *p)
 {
 	return st_proc__program(c, p) == ST_PROGRAM_PROXY;
 }
-void st_xlist__add(struct st_xlist *l, struct st_xchg *x);
-void st_xlist__del(struct st_xlist *l, struct st_xchg *x);
 
 #endif
