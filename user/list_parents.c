@@ -25,18 +25,11 @@ static const struct {
 	{"php", "by thread: a process works on one request"},
 };
 
-static bool is_proxy(const struct st_process *p)
-{
-	const char *slash = strrchr(p->exe, '/'), *name = slash ? slash + 1 : p->exe;
-
-	return st_proxy__is_name(st_str_of(name));
-}
-
 const char *st_list_show__parents(const struct st_list_item *it)
 {
 	const char *language = it->proc->service.language;
 
-	if (is_proxy(it->proc))
+	if (st_proxy__is_exe(st_str_of(it->proc->exe)))
 		return "by what it brought: a call is the request's that is answered with its bytes; what is "
 		       "changed on the way (compression), or alike, is not followed";
 	for (size_t i = 0; language && i < sizeof(by_language) / sizeof(by_language[0]); i++)

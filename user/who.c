@@ -126,20 +126,11 @@ void st_who__tracer_config(const struct st_who *w, struct st_tracer_config *out)
 	out->port_cnt = w->cfg->port_cnt;
 }
 
-/* By the name of its executable, the path's last part. */
-static bool is_proxy(const char *exe)
-{
-	const char *slash = strrchr(exe, '/');
-
-	exe = slash ? slash + 1 : exe;
-	return st_proxy__is_name(st_str(exe, strlen(exe)));
-}
-
 bool st_who__is_proxy(uint32_t tgid)
 {
 	char exe[PATH_MAX];
 
-	return !st_procs__exe(tgid, exe, sizeof(exe)) && is_proxy(exe);
+	return !st_procs__exe(tgid, exe, sizeof(exe)) && st_proxy__is_exe(st_str_of(exe));
 }
 
 static void mark_proxy(void *ctx, uint32_t tgid, uint32_t parent)

@@ -62,6 +62,28 @@ static inline void play(void (*script)(struct stage *g))
 		play(name##_script);                                                               \
 	}
 
+static const char *stage_program;
+
+static inline const struct st_resource *stage_resource(uint32_t tgid)
+{
+	static struct st_attr attr;
+	static struct st_resource r = {.index = 2, .generation = 1, .service = {"p", 1}};
+
+	attr = (struct st_attr){.key = ST_KEY(process_executable_name), .type = ST_V_STR};
+	attr.s = st_str_of(stage_program);
+	r.attrs = &attr;
+	r.attr_cnt = 1;
+	(void)tgid;
+	return &r;
+}
+
+/* The application is that program, by its executable's name. */
+static inline void runs_program(struct stage *g, const char *name)
+{
+	stage_program = name;
+	g->b.resource = stage_resource;
+}
+
 static inline void put_request(struct bed *b, struct sim_sock *k, const char *path,
 			       const char *fields)
 {

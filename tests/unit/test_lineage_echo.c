@@ -2,19 +2,6 @@
 /* Proxies that copy: an upstream exchange is the request's that is answered with the same bytes. */
 #include "lineage_bed.h"
 
-static const struct st_resource *as_envoy(uint32_t tgid)
-{
-	static struct st_attr attr;
-	static struct st_resource r = {.index = 2, .generation = 1, .service = {"p", 1}};
-
-	attr = (struct st_attr){.key = ST_KEY(process_executable_name), .type = ST_V_STR};
-	attr.s = ST_STR("envoy");
-	r.attrs = &attr;
-	r.attr_cnt = 1;
-	(void)tgid;
-	return &r;
-}
-
 static void put_response(struct stage *g, struct sim_sock *k, const char *body)
 {
 	char z[512];
@@ -44,7 +31,7 @@ static void says(struct stage *g, int in, const char *body)
 
 static void begin(struct stage *g)
 {
-	g->b.resource = as_envoy;
+	runs_program(g, "envoy");
 	for (int i = 0; i < 2; i++)
 		g->in[i].s.flags = ST_F_WATCHED | ST_F_WAITED;
 	/* What was before the first response is not known. */

@@ -2,23 +2,10 @@
 /* Proxies: an upstream exchange is the request's that is answered with the memory it was received in. */
 #include "lineage_bed.h"
 
-static const struct st_resource *as_nginx(uint32_t tgid)
-{
-	static struct st_attr attr;
-	static struct st_resource r = {.index = 2, .generation = 1, .service = {"p", 1}};
-
-	attr = (struct st_attr){.key = ST_KEY(process_executable_name), .type = ST_V_STR};
-	attr.s = ST_STR("nginx");
-	r.attrs = &attr;
-	r.attr_cnt = 1;
-	(void)tgid;
-	return &r;
-}
-
 /* The one worker reads two, asks upstream for both. */
 static void begin(struct stage *g)
 {
-	g->b.resource = as_nginx;
+	runs_program(g, "nginx");
 	for (int i = 0; i < 2; i++)
 		g->in[i].s.flags = ST_F_WATCHED | ST_F_WAITED;
 	reads(g, 0, 7, "/r1");

@@ -27,10 +27,8 @@ struct st_core_ops {
 		       uint32_t turn);
 	void (*mode)(void *ctx, uint32_t slot, uint64_t conn_id, enum st_mode mode, uint8_t proto);
 	/* The connection is gone and its slot may be used again. */
-	void (*gone)(
-		void *ctx, uint32_t slot,
-		uint64_t
-			conn_id); /* The process made a call and nothing tells for which of its requests; seldom. */
+	void (*gone)(void *ctx, uint32_t slot, uint64_t conn_id);
+	/* The process made a call and nothing tells for which of its requests; seldom. */
 	void (*calls)(void *ctx, uint32_t tgid);
 	/*
 	 * A request that was read without blocking made a call: whether its thread waits for

@@ -6,7 +6,8 @@
  * W3C Trace Context says that it is to be believed; where the caller's span is seen as well (seq),
  * that one stands between. A call whose header is the very one that a request in hand came with
  * was passed on for it; if several requests came with it (a client that repeats or forges them), even
- * one after the other, it tells nothing. Any other header was written by the process itself, whose own span it names.
+ * one after the other, it tells nothing. Any other header was written by the process itself, whose
+ * own span it names.
  */
 #include "core/conn.h"
 #include "core/evidence.h"

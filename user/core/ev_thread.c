@@ -8,8 +8,8 @@
  * and it was the one who answered, so that it had not handed the request on. A request that it had
  * read before and left unanswered may still be its own: that counts against it unless this
  * process's threads are known to leave such requests to others; and one that answers what it had
- * left while it has another one in hand is not heard again. A request that was read without blocking may be an event loop's: it counts only while such waits are
- * seen. Kernel workers that run others' calls (io_uring) are nobody.
+ * left while it has another one in hand is not heard again. A request that was read without blocking
+ * may be an event loop's: it counts only while such waits are seen. Kernel workers that run others' calls (io_uring) are nobody.
  */
 #include "core/conn.h"
 #include "core/evidence.h"

@@ -23,6 +23,8 @@ enum st_rung_row {
 	ST_ROW_CNT
 };
 
+_Static_assert(ST_ROW_CNT <= 16, "sets of rungs are bits of 16");
+
 /* When a rung is asked: all of the bits have to be there, of the first two one. */
 #define ST_IF_SERVER  0x01u
 #define ST_IF_CLIENT  0x02u

@@ -254,9 +254,9 @@ void st_lineage__prepare(struct st_core *c)
 		for (uint32_t i = 0; i < ST_ROW_CNT; i++) {
 			const struct st_evidence_ops *ops = st_evidence_rungs[i];
 
-			c->lineages.opened[have] |= (uint8_t)(is_asked(ops->opened_if, have) << i);
+			c->lineages.opened[have] |= (uint16_t)(is_asked(ops->opened_if, have) << i);
 			c->lineages.answered[have] |=
-				(uint8_t)(is_asked(ops->answered_if, have) << i);
+				(uint16_t)(is_asked(ops->answered_if, have) << i);
 		}
 }
 

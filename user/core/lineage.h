@@ -29,7 +29,7 @@ struct st_lineages {
 	struct st_waiting ready; /* settled since */
 	struct st_trace *free_traces;
 	/* which rungs are asked, a bit a row of the table, by what is there (ST_IF_* but OPEN) */
-	uint8_t opened[16], answered[16];
+	uint16_t opened[16], answered[16];
 };
 
 /* Once, before any of the others. */

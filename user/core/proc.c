@@ -86,9 +86,11 @@ void st_proc__exit(struct st_core *c, uint32_t tgid)
 }
 
 /* Servers whose business is to pass requests on; each of them was tried (tests/truth). */
-bool st_proxy__is_name(struct st_str name)
+bool st_proxy__is_exe(struct st_str exe)
 {
 	static const struct st_str names[] = {{"nginx", 5}, {"haproxy", 7}, {"envoy", 5}};
+	const char *slash = exe.len ? memrchr(exe.p, '/', exe.len) : NULL;
+	struct st_str name = slash ? st_str(slash + 1, exe.len - (size_t)(slash + 1 - exe.p)) : exe;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (st_str_eq(name, names[i]))
@@ -122,7 +124,7 @@ enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 		if (r->attrs[i].key != ST_KEY(process_executable_name))
 			continue;
 		p->keeps_place = st_str_eq(r->attrs[i].s, ST_STR("nginx"));
-		if (st_proxy__is_name(r->attrs[i].s))
+		if (st_proxy__is_exe(r->attrs[i].s))
 			p->program = ST_PROGRAM_PROXY;
 		else if (is_serial_name(r->attrs[i].s))
 			p->program = ST_PROGRAM_SERIAL;

@@ -74,8 +74,8 @@ void st_proc__unref(struct st_core *c, struct st_proc *p);
 void st_proc__exit(struct st_core *c, uint32_t tgid);
 void st_proc__free_all(struct st_core *c);
 
-/* Is a program of this name one that passes requests on? */
-bool st_proxy__is_name(struct st_str name);
+/* Does this executable, a path or its last part, pass requests on? */
+bool st_proxy__is_exe(struct st_str exe);
 /* By its executable's name. */
 enum st_program st_proc__program(struct st_core *c, struct st_proc *p);
 static inline bool st_proc__is_proxy(struct st_core *c, struct st_proc *p)

@@ -33,13 +33,10 @@ static bool is_over(const struct st_flow *f, const struct half *resp, uint64_t m
 	       resp->body_end <= moved;
 }
 
-static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
-			const struct st_rec *rec)
+/* Its bytes aside, which nobody reads here. */
+static struct st_chunk chunk_of(const struct st_rec *rec)
 {
-	struct st_http1_kept *head = h->last;
-	uint64_t len = head->len + head->body_len;
-	struct half *resp = &st->half[rec->dir ^ 1];
-	const struct st_chunk c = {
+	return (struct st_chunk){
 		.pos = rec->pos,
 		.first_ns = rec->time_ns,
 		.time_ns = rec->time_ns,
@@ -49,6 +46,15 @@ static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
 		.turn = rec->turn,
 		.flags = rec->flags,
 	};
+}
+
+static uint64_t request(struct st_flow *f, struct http1 *st, struct half *h,
+			const struct st_rec *rec)
+{
+	struct st_http1_kept *head = h->last;
+	uint64_t len = head->len + head->body_len;
+	struct half *resp = &st->half[rec->dir ^ 1];
+	const struct st_chunk c = chunk_of(rec);
 	struct st_xchg *x;
 
 	/* All of it was copied, and nothing else. */
@@ -75,15 +81,7 @@ static uint64_t response(struct st_flow *f, struct http1 *st, struct half *h,
 	uint64_t len = head->len + head->body_len;
 	struct st_xchg *x = f->first;
 	struct st_http1_xchg *hx;
-	const struct st_chunk c = {
-		.pos = rec->pos,
-		.time_ns = rec->time_ns,
-		.tgid = rec->tgid,
-		.tid = rec->tid,
-		.last_tid = rec->tid,
-		.flags = rec->flags,
-	};
-
+	const struct st_chunk c = chunk_of(rec);
 	const uint32_t behind = rec->len > head->len ? rec->len - head->len : 0;
 	const struct st_response r = {
 		.body = {(const char *)(rec + 1) + head->len, behind},
