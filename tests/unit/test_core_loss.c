@@ -4,20 +4,9 @@
  * span gets what belongs to another request, and every request is a span or counted. The truth
  * stands in the path: which exchange it is, and the status of its answer.
  */
-#include "core_bed.h"
+#include "random.h"
 
 #define CONNS 24
-
-/* xorshift64*: the same numbers everywhere. */
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t n)
-{
-	rnd_state ^= rnd_state >> 12;
-	rnd_state ^= rnd_state << 25;
-	rnd_state ^= rnd_state >> 27;
-	return (uint32_t)((rnd_state * 0x2545f4914f6cdd1dULL) >> 33) % n;
-}
 
 /* How a connection behaves. */
 enum style {
@@ -251,36 +240,6 @@ static void move(struct world *w, struct plan *p)
 	drain_socket(w, &p->c);
 }
 
-/* SPANTAP_SEED=N: another stretch of seeds, for long runs. */
-static uint64_t first_seed(void)
-{
-	const char *env = getenv("SPANTAP_SEED");
-
-	return env ? strtoull(env, NULL, 10) : 0;
-}
-
-static void check_spans(const struct world *w, uint64_t seed)
-{
-	for (uint32_t i = 0; i < w->b.cnt; i++) {
-		const struct bed_span *s = &w->b.spans[i];
-		unsigned conn, n;
-		int code;
-
-		if (sscanf(s->path, "/c%u/r%u/s%d", &conn, &n, &code) != 3)
-			fail_msg("seed %llu: %s was never asked for", (unsigned long long)seed,
-				 s->path);
-		if (s->code && s->code != code)
-			fail_msg("seed %llu: kind %d %s got %d", (unsigned long long)seed, s->kind,
-				 s->path, s->code);
-		if (!s->code && !s->incomplete && !*s->error)
-			fail_msg("seed %llu: %s has neither status nor error",
-				 (unsigned long long)seed, s->path);
-		for (uint32_t k = 0; k < i; k++)
-			if (w->b.spans[k].kind == s->kind && !strcmp(w->b.spans[k].path, s->path))
-				fail_msg("seed %llu: %s twice", (unsigned long long)seed, s->path);
-	}
-}
-
 static void run_world(struct world *w, uint32_t moves, bool mixed)
 {
 	for (uint32_t i = 0; i < w->conns; i++)
@@ -322,7 +281,7 @@ static void nothing_lost(void **state)
 
 		begin_world(&w, seed, 6, 0);
 		run_world(&w, 60, false);
-		check_spans(&w, seed);
+		check_spans(&w.b, seed);
 		if (w.b.cnt != 2 * w.requests)
 			fail_msg("seed %llu: %u spans of %u", (unsigned long long)seed, w.b.cnt,
 				 2 * w.requests);
@@ -341,13 +300,13 @@ static void lost_data_is_counted(void **state)
 	uint64_t off = 0, all = 0;
 
 	(void)state;
-	for (uint64_t seed = first_seed(); seed < first_seed() + 4000; seed++) {
+	for (uint64_t seed = first_seed(0); seed < first_seed(0) + 4000; seed++) {
 		static struct world w;
 		uint32_t drop = seed % 4 ? 50 : 300;
 
 		begin_world(&w, seed, 1, drop);
 		run_world(&w, 12, false);
-		check_spans(&w, seed);
+		check_spans(&w.b, seed);
 		all += 2 * w.requests;
 		if (bed_stats(&w.b).requests != 2 * w.requests) {
 			off++;
@@ -364,14 +323,14 @@ static void lost_data_is_counted(void **state)
 static void anything_lost(void **state)
 {
 	(void)state;
-	for (uint64_t seed = first_seed(); seed < first_seed() + 600; seed++) {
+	for (uint64_t seed = first_seed(0); seed < first_seed(0) + 600; seed++) {
 		static struct world w;
 
 		begin_world(&w, seed, 1 + (uint32_t)seed % CONNS, 50);
 		w.drop_states = true;
 		w.close_midway = true;
 		run_world(&w, 80, true);
-		check_spans(&w, seed);
+		check_spans(&w.b, seed);
 		bed_free(&w.b);
 	}
 }
@@ -401,7 +360,7 @@ static void ends_come_twice(void **state)
 		begin_world(&w, seed, 6, 0);
 		w.b.tap = tap_twice;
 		run_world(&w, 60, false);
-		check_spans(&w, seed);
+		check_spans(&w.b, seed);
 		for (uint32_t i = 0; i < w.b.cnt; i++)
 			if (!w.b.spans[i].code || w.b.spans[i].incomplete)
 				fail_msg("seed %llu: %s is not whole", (unsigned long long)seed,
@@ -427,7 +386,7 @@ static void slots_run_out(void **state)
 		tame = true;
 		run_world(&w, 150, false);
 		tame = false;
-		check_spans(&w, seed);
+		check_spans(&w.b, seed);
 		bed_free(&w.b);
 	}
 }

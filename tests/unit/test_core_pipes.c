@@ -4,7 +4,7 @@
  * bodies that come late, answers that come before them. The truth stands in the path, as in
  * test_core_loss.c: the exchange's number and the status of its answer.
  */
-#include "core_bed.h"
+#include "random.h"
 
 /* One call carries the end of a body and the next request. */
 static void body_and_next_head_run(struct bed *b)
@@ -90,16 +90,6 @@ static void both_at_once(void **state)
 }
 
 /* ---- at random ---- */
-
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t n)
-{
-	rnd_state ^= rnd_state >> 12;
-	rnd_state ^= rnd_state << 25;
-	rnd_state ^= rnd_state >> 27;
-	return (uint32_t)((rnd_state * 0x2545f4914f6cdd1dULL) >> 33) % n;
-}
 
 #define REQS_MAX 40
 #define TALKS	 600
@@ -409,8 +399,7 @@ static void talk_once(uint64_t seed, const struct style *y, struct sums *sums)
  */
 static struct sums talks(const struct style *y)
 {
-	const char *env = getenv("SPANTAP_SEED");
-	uint64_t from = env ? strtoull(env, NULL, 10) : 1;
+	uint64_t from = first_seed(1);
 	struct sums s = {0};
 
 	for (uint64_t seed = from; seed < from + TALKS; seed++)
