@@ -11,19 +11,6 @@
 #define ST_SOCK_STREAM 1
 #define ST_PROTO_TCP   6
 
-/* A word of the kernel's memory. */
-static __always_inline __u64 st_kernel_u64(__u64 addr)
-{
-#ifdef ST_CAST
-	return BPF_CORE_READ((struct timespec64 *)addr, tv_sec);
-#else
-	__u64 v = 0;
-
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
-#endif
-}
-
 /* A connection at hand. */
 struct st_conn {
 	struct st_slot *s;

@@ -14,9 +14,6 @@
 #define ST_NEEDS_TCP_RECV 0x4
 #define ST_NEEDS_UNIX	  0x10
 
-#define ST_S_IFMT	  0170000
-#define ST_S_IFSOCK	  0140000
-
 static __always_inline bool st_sys_sends(long nr)
 {
 	return nr == ST_NR_WRITE || nr == ST_NR_WRITEV || nr == ST_NR_SENDTO ||
@@ -28,23 +25,6 @@ static __always_inline bool st_sys_receives(long nr)
 {
 	return nr == ST_NR_READ || nr == ST_NR_READV || nr == ST_NR_RECVFROM ||
 	       nr == ST_NR_RECVMSG || nr == ST_NR_PREADV2;
-}
-
-/* The socket behind a descriptor, or NULL. */
-static __always_inline struct sock *st_fd_sock(__u64 fd)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **array = BPF_CORE_READ(fdt, fd), *file = NULL;
-	struct socket *sock;
-
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & ST_S_IFMT) != ST_S_IFSOCK)
-		return NULL;
-	sock = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(sock, sk);
 }
 
 /* The bytes that a send asks for; 0 when they are not the caller's memory. */

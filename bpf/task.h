@@ -47,14 +47,30 @@ static __always_inline void st_task_go(const struct st_runtime *rt)
 	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, NULL, 0);
 }
 
-/* What a thread works for: its innermost scope, or what it just read; 0: for nobody. */
-static __always_inline __u64 st_task_now(const struct st_worker *w)
+/* A number for a task, never used again; 0: none. */
+static __always_inline __u64 st_task_new(void)
+{
+	struct st_cpu *cpu = st_this_cpu();
+
+	if (!cpu)
+		return 0;
+	return (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
+}
+
+/* The innermost scope that a thread is in; 0: none, or too deep. */
+static __always_inline __u64 st_scope_now(const struct st_worker *w)
 {
 	__u32 depth = w->depth;
 
-	if (!depth)
-		return w->fresh;
-	return depth > ST_SCOPES_MAX ? 0 : w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
+	if (!depth || depth > ST_SCOPES_MAX)
+		return 0;
+	return w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
+}
+
+/* What a thread works for: its innermost scope, or what it just read; 0: for nobody. */
+static __always_inline __u64 st_task_now(const struct st_worker *w)
+{
+	return w->depth ? st_scope_now(w) : w->fresh;
 }
 
 static __always_inline void st_task_scopes(__u32 tid, enum st_task_kind kind)
@@ -94,19 +110,18 @@ static __always_inline int st_task_caller(const struct st_call *c, const struct 
 static __always_inline void st_task_read(const struct st_call *c, const struct st_slot *s,
 					 struct st_worker *w)
 {
-	struct st_cpu *cpu = st_this_cpu();
 	__u64 sock = s->sock, *caller = NULL;
 	__u32 first = 0;
 
 	w->depth = 0;
 	w->closes = 0;
 	w->fresh = 0;
-	if (!cpu || !c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
+	if (!c->turn || c->src.segs != 1 || c->src.len < sizeof(first) ||
 	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base))
 		return;
 	if (first == 0x50545448) /* "HTTP" */
 		caller = bpf_map_lookup_elem(&callers, &sock);
-	w->fresh = (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
+	w->fresh = st_task_new();
 	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, caller ? *caller : 0, NULL, 0);
 }
 

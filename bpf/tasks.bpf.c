@@ -7,6 +7,7 @@
  */
 #define ST_PROBE
 #include "maps.h"
+#include "fd.h"
 #include "task.h"
 #include "leave.h"
 
@@ -40,15 +41,6 @@ static __always_inline bool st_left(struct pt_regs *ctx, __u64 *value)
 	return st_cond_holds(ctx->flags, (cookie & 0xff) - 1);
 }
 
-static __always_inline __u64 st_task_new(void)
-{
-	struct st_cpu *cpu = st_this_cpu();
-
-	if (!cpu)
-		return 0;
-	return (++cpu->tasks << 9 | (bpf_get_smp_processor_id() & 511)) + 1;
-}
-
 static __always_inline struct st_thing st_thing_of(__u64 addr)
 {
 	return (struct st_thing){.tgid = bpf_get_current_pid_tgid() >> 32, .addr = addr};
@@ -63,15 +55,6 @@ static __always_inline struct st_worker *st_worker_here(bool make)
 		return w;
 	bpf_map_update_elem(&workers, &tid, &none, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&workers, &tid);
-}
-
-static __always_inline __u64 st_scope_now(const struct st_worker *w)
-{
-	__u32 depth = w ? w->depth : 0;
-
-	if (!depth || depth > ST_SCOPES_MAX)
-		return 0;
-	return w->scope[(depth - 1) & (ST_SCOPES_MAX - 1)];
 }
 
 static __always_inline void st_scope_push(__u64 task)
@@ -98,12 +81,13 @@ static __always_inline void st_scope_pop(void)
 static __always_inline void st_thing_born(__u64 addr, enum st_task_kind kind)
 {
 	struct st_thing thing = st_thing_of(addr);
+	struct st_worker *w = st_worker_here(false);
 	__u64 task = st_task_new();
 
 	if (!addr || !task)
 		return;
 	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
-	st_task_send(ST_TASK_BORN, kind, task, st_scope_now(st_worker_here(false)), NULL, 0);
+	st_task_send(ST_TASK_BORN, kind, task, w ? st_scope_now(w) : 0, NULL, 0);
 }
 
 /* Its task; one that was there before we watched gets a number now, and no birth. */
@@ -231,23 +215,6 @@ int go_born(struct pt_regs *ctx)
 	return 0;
 }
 
-/* The socket behind a descriptor of this process; 0: none. */
-static __always_inline __u64 st_fd_sock_addr(__u32 fd)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **array = BPF_CORE_READ(fdt, fd), *file = NULL;
-	struct socket *sock;
-
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000)
-		return 0;
-	sock = BPF_CORE_READ(file, private_data);
-	return (__u64)BPF_CORE_READ(sock, sk);
-}
-
 /*
  * net/http.(*persistConn).roundTrip(pc, ...): the goroutine that runs makes the connection's next
  * request; another one will write it. pc.conn is an interface of *net.TCPConn, which points to a
@@ -267,7 +234,7 @@ int go_calls(struct pt_regs *ctx)
 	id = st_goid(rt, st_user_reg_g(ctx));
 	if (!net_fd || !id || bpf_probe_read_user(&fd, sizeof(fd), (void *)(net_fd + rt->sysfd)))
 		return 0;
-	sock = st_fd_sock_addr(fd);
+	sock = (__u64)st_fd_sock(fd);
 	if (sock)
 		bpf_map_update_elem(&callers, &sock, &id, BPF_ANY);
 	return 0;

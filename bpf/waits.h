@@ -9,6 +9,7 @@
 
 #include "arch.h"
 #include "conn.h"
+#include "fd.h"
 #include "marks.h"
 
 /* ST_F_* of the current thread's next record; what is told is forgotten. */
@@ -27,19 +28,9 @@ static __always_inline __u16 st_waits_take(__u32 tid)
 /* Is it a socket of IPv4 or IPv6? Others wake a library's own waiting (a pipe, an eventfd). */
 static __always_inline bool st_fd_is_inet(__u32 fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file *file;
-	struct socket *sock;
-	__u16 family;
+	struct sock *sk = st_fd_sock(fd);
+	__u16 family = sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : 0;
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return false;
-	file = (struct file *)st_kernel_u64((__u64)(BPF_CORE_READ(fdt, fd) + fd));
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000)
-		return false;
-	sock = BPF_CORE_READ(file, private_data);
-	family = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
 	return family == ST_AF_INET || family == ST_AF_INET6;
 }
 
