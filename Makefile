@@ -40,7 +40,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(subst x86_64,x86,$(A
 
 PROTO := $(wildcard user/export/proto/*.proto)
 PROTO_C := $(PROTO:user/export/proto/%.proto=$(B)/gen/%.pb-c.c)
-SKEL := $(B)/gen/direct.skel.h $(B)/gen/typed.skel.h $(B)/gen/probe.skel.h $(B)/gen/tasks.skel.h
+SKEL := $(B)/gen/direct.skel.h $(B)/gen/typed.skel.h $(B)/gen/probe.skel.h $(B)/gen/tasks.skel.h \
+	$(B)/gen/propagate.skel.h
 HDR := $(wildcard include/spantap/*.h user/*.h user/*/*.h bpf/*.[ch])
 SRC := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 # What reads bytes that others wrote.
@@ -99,6 +100,11 @@ $(B)/bpf/%.bpf.o: bpf/spantap.bpf.c $(B)/flags
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_VARIANT) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 $(B)/bpf/tasks.bpf.o: bpf/tasks.bpf.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$(B)/bpf/propagate.bpf.o: bpf/propagate.bpf.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@

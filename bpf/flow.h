@@ -131,7 +131,7 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		c->now = bpf_ktime_get_ns();
 		st_timing_turn(c, s);
 	} else if ((how = c->turn ? ST_F_TURN : st_same_turn_wanted(c, s))) {
-		c->flags |= st_task_flags() | st_waits_take(c->tid) |
+		c->flags |= st_task_flags() | st_waits_take(c->tgid, c->tid) |
 			    (how & (ST_F_TURN | ST_F_CONT)) |
 			    (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
@@ -227,6 +227,23 @@ static __always_inline struct st_call *st_timing_send(struct st_slot *s, const s
 	return c;
 }
 
+/* --propagate: a turn of sends begins; bytes were received. */
+static __always_inline void st_wire_tx(struct sock *sk, const struct st_call *c, struct st_slot *s)
+{
+#ifndef ST_PROBE
+	if (cfg.propagate && c->turn)
+		st_wire_send(sk, c, s);
+#endif
+}
+
+static __always_inline void st_wire_rx(struct sock *sk, const struct st_call *c, struct st_slot *s)
+{
+#ifndef ST_PROBE
+	if (cfg.propagate)
+		st_wire_read(sk, c, s);
+#endif
+}
+
 /*
  * A send begins, or goes on with its next fragment (or with the rest of what was not accepted):
  * write_seq plus the bytes still to send stays the same, which tells the first from the others.
@@ -268,14 +285,16 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, 
 	c->turn = st_turn(s, ST_TX);
 	if (st_look_needed(c, s))
 		return c;
+	st_wire_tx(sk, c, s);
 out:
 	d->time_ns = bpf_ktime_get_ns();
 	return NULL;
 }
 
 /* The call's buffer is known now, or known not to be readable. */
-static __always_inline void st_send_run(struct st_call *c, struct st_slot *s)
+static __always_inline void st_send_run(struct sock *sk, struct st_call *c, struct st_slot *s)
 {
+	st_wire_tx(sk, c, s);
 	if (c->src.segs || c->turn) {
 		st_call_run(c, s, ST_SCRATCH_SEND);
 		return;
@@ -294,7 +313,7 @@ static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *
 	if (!c)
 		return;
 	st_src_iter(&c->src, &msg->msg_iter);
-	st_send_run(c, s);
+	st_send_run(sk, c, s);
 }
 
 /* The same when the bytes are known by other means. */
@@ -307,7 +326,7 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 	if (!c)
 		return;
 	c->src = *src;
-	st_send_run(c, s);
+	st_send_run(sk, c, s);
 }
 
 /* Pages of a file: positions move, the bytes are not ours to read. */
@@ -317,7 +336,7 @@ static __always_inline void st_sendpage_begin(struct sock *sk, __u64 id, __u64 l
 	struct st_call *c = st_send_enter(sk, id, left, true, true, &s);
 
 	if (c)
-		st_send_run(c, s);
+		st_send_run(sk, c, s);
 }
 
 /* TCP: the send returned; only now is it known how many bytes were accepted. */
@@ -406,6 +425,8 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	}
 	if (dir == ST_RX && readable && st_marked(c->tgid, ST_MARK_PROXY))
 		st_received_by_proxy(c, s, sk);
+	if (tcp && dir == ST_RX)
+		st_wire_rx(sk, c, s);
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
 		st_call_run(c, s, dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
 	else

@@ -60,6 +60,10 @@ static __always_inline void st_conn_closed(struct sock *sk, struct st_conn *c, i
 		st_open_send(s, c->slot, ST_REC_CONNECT, BPF_CORE_READ(sk, sk_err), 0);
 	s->flags |= ST_SLOT_CLOSED;
 	st_state_send(sk, s, c->slot, ST_STATE_CLOSED);
+#ifndef ST_PROBE
+	if (cfg.propagate)
+		st_wire_closed(sk, s->conn_id);
+#endif
 	st_sk_drop(sk);
 }
 

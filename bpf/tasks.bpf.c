@@ -10,6 +10,7 @@
 #include "fd.h"
 #include "task.h"
 #include "leave.h"
+#include "work.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -210,8 +211,11 @@ int go_born(struct pt_regs *ctx)
 		return 0;
 	id = st_goid(rt, g);
 	parent = st_user_u64(g + rt->parent_goid);
-	if (id && parent)
-		st_task_send(ST_TASK_BORN, ST_TASK_GOROUTINE, id, parent, NULL, 0);
+	if (!id || !parent)
+		return 0;
+	st_task_send(ST_TASK_BORN, ST_TASK_GOROUTINE, id, parent, NULL, 0);
+	if (cfg.propagate)
+		st_work_born(id, parent);
 	return 0;
 }
 

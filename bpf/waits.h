@@ -11,15 +11,20 @@
 #include "conn.h"
 #include "fd.h"
 #include "marks.h"
+#include "wire.h"
 
 /* ST_F_* of the current thread's next record; what is told is forgotten. */
-static __always_inline __u16 st_waits_take(__u32 tid)
+static __always_inline __u16 st_waits_take(__u32 tgid, __u32 tid)
 {
 	if (!ctl.watch_waits)
 		return 0;
 	if (!st_marked(tid, ST_MARK_WAITED))
 		return ST_F_WATCHED;
 	st_mark(tid, ST_MARK_WAITED, false);
+#ifndef ST_PROBE
+	if (cfg.propagate)
+		st_wire_waited(tgid, tid);
+#endif
 	return ST_F_WATCHED | ST_F_WAITED;
 }
 

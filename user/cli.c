@@ -5,6 +5,7 @@
 
 #include "cli_opts.h"
 #include "env.h"
+#include "lib/wire_rule.h"
 #include "export/export.h"
 
 static const char *const command_names[] = {
@@ -153,6 +154,21 @@ static bool has_some(const struct st_config *c)
 	return c->pid_cnt || c->comm_cnt || c->exe_cnt || c->argv;
 }
 
+/* Where some destinations are named, the others are not told. */
+static int close_rules(struct st_config *c)
+{
+	bool any = false;
+
+	for (int i = 0; i < c->wire_rule_cnt; i++)
+		any |= c->wire_rules[i].allow;
+	if (any)
+		c->wire_rules[c->wire_rule_cnt++] = st_wire_rule__all(false);
+	if (c->wire_rule_cnt && !c->propagate)
+		return st_cli_wrong("--propagate-to: it goes with --propagate; add "
+				    "--propagate=header or --propagate=option");
+	return 0;
+}
+
 static int check_together(struct st_config *c)
 {
 	if (c->command == ST_CMD_REPLAY && !c->replay)
@@ -169,7 +185,7 @@ static int check_together(struct st_config *c)
 		return st_cli_wrong(
 			"--no-children: with every process there is nothing to leave out; "
 			"add -p PID");
-	return 0;
+	return close_rules(c);
 }
 
 static int parse_options(struct state *st, int argc, char **argv)
@@ -247,6 +263,13 @@ static const char help_text[] =
 	"      --sample RATIO     only this part of the traces, 0 to 1\n"
 	"      --capture header:NAME  a header's value as an attribute\n"
 	"      --link-candidates  link calls without a parent to possible causes\n"
+	"\n"
+	"ON THE WIRE (nothing without it)\n"
+	"      --propagate=WAY[,WAY]  requests tell the next host whose they are:\n"
+	"                         header: traceparent, in plain HTTP/1\n"
+	"                         option: TCP option 25, in any protocol, TLS too\n"
+	"      --propagate-to=RULE[,RULE]  only to these destinations, or not to those,\n"
+	"                         as in 10.0.0.0/8,!10.1.2.3:8080,!:5432\n"
 	"\n"
 	"WHERE TO: -o, --output OUTPUT, several allowed (default: tree)\n"
 	"  tree                   waterfalls on this terminal\n"

@@ -7,6 +7,7 @@
 #include "core/filter.h"
 #include "export/export.h"
 #include "lib/units.h"
+#include "lib/wire_rule.h"
 #include "spantap/protocol.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -302,6 +303,44 @@ static int set_conns(struct st_config *c, const char *arg)
 	return 0;
 }
 
+static int one_way(struct st_config *c, struct st_str s)
+{
+	if (st_str_eq(s, ST_STR("header")))
+		c->propagate |= ST_PROPAGATE_HEADER;
+	else if (st_str_eq(s, ST_STR("option")))
+		c->propagate |= ST_PROPAGATE_OPTION;
+	else
+		return st_cli_wrong("--propagate: \"%.*s\" is no way; use header, option, or both "
+				    "as in --propagate=header,option",
+				    (int)s.len, s.p);
+	return 0;
+}
+
+static int set_propagate(struct st_config *c, const char *arg)
+{
+	return each(c, arg, one_way);
+}
+
+static int one_rule(struct st_config *c, struct st_str s)
+{
+	/* The last one is kept for what the others do not fit. */
+	if (c->wire_rule_cnt == ST_WIRE_RULES - 1)
+		return st_cli_wrong("--propagate-to %.*s: too many rules; at most %u", (int)s.len,
+				    s.p, ST_WIRE_RULES - 1);
+	if (st_wire_rule__parse(s, &c->wire_rules[c->wire_rule_cnt]))
+		return st_cli_wrong(
+			"--propagate-to: \"%.*s\" is no destination; give addresses, prefixes and "
+			"ports, as in 10.0.0.0/8,!10.1.2.3:8080,[fd00::1]:8080",
+			(int)s.len, s.p);
+	c->wire_rule_cnt++;
+	return 0;
+}
+
+static int set_propagate_to(struct st_config *c, const char *arg)
+{
+	return each(c, arg, one_rule);
+}
+
 static int set_json(struct st_config *c, const char *arg)
 {
 	(void)arg;
@@ -353,6 +392,8 @@ const struct st_opt st_opts[ST_OPT_CNT] = {
 	{"sample", 0, ON_SPANS, required_argument, set_sample},
 	{"capture", 0, ON_SPANS, required_argument, set_capture},
 	{"link-candidates", 0, ON_SPANS, no_argument, set_link_candidates},
+	{"propagate", 0, ON_TRACE, required_argument, set_propagate},
+	{"propagate-to", 0, ON_TRACE, required_argument, set_propagate_to},
 	{"duration", 0, ON_TRACE, required_argument, set_end},
 	{"record", 0, ON_TRACE, required_argument, set_record},
 	{"rung", 0, ON_TRACE | ON_CHECK, required_argument, set_rung},
@@ -365,7 +406,6 @@ const struct st_opt st_opts[ST_OPT_CNT] = {
 	{"version", 'V', ON_ALL, no_argument, set_version},
 	{"container", 0, 0, optional_argument, NULL},
 	{"pod", 0, 0, optional_argument, NULL},
-	{"propagate", 0, 0, optional_argument, NULL},
 	{"logs", 0, 0, optional_argument, NULL},
 	{"waits", 0, 0, optional_argument, NULL},
 	{"max-overhead", 0, 0, optional_argument, NULL},

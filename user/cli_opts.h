@@ -23,7 +23,7 @@ struct st_opt {
 	int (*set)(struct st_config *c, const char *arg);
 };
 
-#define ST_OPT_CNT 30
+#define ST_OPT_CNT 31
 
 extern const struct st_opt st_opts[ST_OPT_CNT];
 

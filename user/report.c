@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "kern/procs.h"
+#include "kern/propagation.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "ui/term.h"
@@ -26,6 +27,16 @@ static const char *const counter_names[ST_C_MAX] = {
 	[ST_C_WAKEUPS] = "wake-ups",
 	[ST_C_CALLS] = "calls",
 	[ST_C_NESTED] = "calls lost (a hook within itself)",
+};
+
+static const char *const wire_names[ST_W_MAX] = {
+	[ST_W_SENT] = "options sent",
+	[ST_W_NO_ROOM] = "options left out (no room in the segment)",
+	[ST_W_CAME] = "options received",
+	[ST_W_ENROLLED] = "connections that tell the other end",
+	[ST_W_DENIED] = "connections that must not (--propagate-to)",
+	[ST_W_INSERTED] = "headers inserted",
+	[ST_W_LEFT_OUT] = "requests without a header",
 };
 
 /* The buffer is the caller's (32 bytes do). */
@@ -85,6 +96,18 @@ void st_report__latency(const struct st_own *own)
 	st_latency__free(l);
 }
 
+static void print_wire(const struct st_own *own)
+{
+	uint64_t c[ST_W_MAX];
+	char buf[32];
+
+	if (!own->wire || st_propagation__counts(own->wire, c))
+		return;
+	for (int i = 0; i < ST_W_MAX; i++)
+		if (wire_names[i] && c[i])
+			st_info("  %s: %s", wire_names[i], thousands(c[i], buf));
+}
+
 void st_report__closing(struct st_core *core, struct st_outputs *outputs, const struct st_own *own)
 {
 	char a[32], b[32], c[32], d[32], use[128] = "", out[64] = "", bound[48] = "";
@@ -112,6 +135,8 @@ void st_report__closing(struct st_core *core, struct st_outputs *outputs, const 
 	st_log(ST_LOG_INFO, "%s requests, %s spans%s, %s lost%s%s", thousands(s.requests, a),
 	       thousands(o.given - o.not_exported, b), out,
 	       thousands(s.lost_requests + o.not_exported, c), bound, use);
+	if (own)
+		print_wire(own);
 	if (s.incomplete || s.name_overflow || s.unknown_conns)
 		st_info("%s spans incomplete, %s renamed (too many names), %s connections of no known "
 			"protocol",
@@ -176,6 +201,7 @@ void st_report__full(struct st_core *core, struct st_outputs *outputs, const str
 			if (counter_names[i] && c[i])
 				st_info("  %s: %s", counter_names[i], thousands(c[i], buf));
 	}
+	print_wire(own);
 	st_tracer__each_map(own->tracer, print_map, NULL);
 	st_outputs__report(outputs);
 	st_report__open(core, st_clock__mono_ns(), 0, false);

@@ -12,6 +12,7 @@
 /* The tracer's own use of the machine since the start. */
 struct st_own {
 	struct st_tracer *tracer;
+	struct st_propagation *wire; /* NULL: without --propagate */
 	const struct st_who *who;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	uint64_t cpu_at_start_ns;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -12,7 +13,9 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "core/sample.h"
 #include "kern/memory.h"
+#include "kern/propagation.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "follower.h"
@@ -50,7 +53,9 @@ struct trace {
 	struct st_ctl *ctl;
 	struct st_follower *follow; /* NULL: no spans are wanted */
 	struct st_overflow *overflow;
+	struct st_propagation *wire; /* NULL: without --propagate */
 	struct st_own own;
+	uint64_t id_key[2];
 	int epoll_fd;
 	int signal_fd;
 	bool stop;
@@ -137,9 +142,14 @@ static int attach(struct trace *t)
 		.rung = -1,
 		.ring_sz = t->cfg->ring_sz,
 		.max_conns = t->cfg->max_conns,
+		.propagate = t->cfg->propagate,
+		.sample_below = st_sampler__of(t->cfg->sampler, t->cfg->sample_ratio).threshold,
 	};
 	int err;
 
+	if (getrandom(t->id_key, sizeof(t->id_key), 0) != sizeof(t->id_key))
+		return -errno;
+	memcpy(tc.id_key, t->id_key, sizeof(tc.id_key));
 	if (t->cfg->rung)
 		tc.rung = st_rung__by_name(t->cfg->rung);
 	st_who__tracer_config(t->who, &tc);
@@ -167,8 +177,7 @@ static int make_pipeline(struct trace *t)
 
 	t->epoch_off_ns = st_clock__epoch_offset_ns();
 	start.epoch_off_ns = t->epoch_off_ns;
-	if (getrandom(start.id_key, sizeof(start.id_key), 0) != sizeof(start.id_key))
-		return -errno;
+	memcpy(start.id_key, t->id_key, sizeof(start.id_key));
 	st_tracer__slots(t->tracer, &start.max_conns);
 	return st_pipeline__new(t->cfg, &start, t->tracer, &t->pipe);
 }
@@ -372,6 +381,7 @@ static void finish(struct trace *t)
 	read_to_end(t);
 	look_for_overflow(t, st_clock__mono_ns(), 0);
 	st_tracer__detach(t->tracer);
+	st_propagation__detach(t->wire);
 	st_sweep__run(t->pipe, t->tracer, true);
 	st_pipeline__end(t->pipe, st_clock__mono_ns());
 	st_pipeline__tick(t->pipe, st_clock__mono_ns());
@@ -404,6 +414,23 @@ static void follow_one(void *ctx, uint32_t tgid)
 		st_pipeline__watch_waits(t->pipe);
 }
 
+/* Whose a call is must be known as it leaves: whether a thread waits for several things is seen at once. */
+static int propagate(struct trace *t)
+{
+	const struct st_config *cfg = t->cfg;
+	int err;
+
+	if (!cfg->propagate || t->timing_only)
+		return 0;
+	err = st_propagation__open(t->tracer, cfg->propagate, cfg->wire_rules,
+				   (uint32_t)cfg->wire_rule_cnt, &t->wire);
+	if (err)
+		return err;
+	t->own.wire = t->wire;
+	st_pipeline__watch_waits(t->pipe);
+	return 0;
+}
+
 static int start(struct trace *t)
 {
 	int err = block_signals(t);
@@ -416,6 +443,8 @@ static int start(struct trace *t)
 		err = make_pipeline(t);
 	if (!err)
 		err = make_timing(t);
+	if (!err)
+		err = propagate(t);
 	if (!err && !t->timing_only && !(t->follow = st_follower__new(t->tracer)))
 		err = -ENOMEM;
 	if (!err && t->follow)
@@ -453,6 +482,7 @@ int st_trace__run(const struct st_config *cfg)
 	st_pipeline__free(t.pipe, st_clock__mono_ns(), st_clock__mono_ns() + FLUSH_NS);
 	st_overflow__free(t.overflow);
 	st_follower__free(t.follow);
+	st_propagation__close(t.wire);
 	st_tracer__close(t.tracer);
 	st_who__free(t.who);
 	close(t.signal_fd);

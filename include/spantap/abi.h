@@ -58,7 +58,12 @@ enum st_rec_kind {
 	 * Tasks of runtimes (what: enum st_task_what). pos: the task's number, never used again in its
 	 * process; err: enum st_task_kind.
 	 */
-	ST_REC_TASK = 11
+	ST_REC_TASK = 11,
+	/*
+	 * Ids that are outside (what: enum st_wire_what) of the request that begins at pos; payload:
+	 * struct st_ids. Comes before the request's first bytes.
+	 */
+	ST_REC_WIRE = 12
 };
 
 /* Flags of a record. */
@@ -90,6 +95,12 @@ enum st_task_what {
 	ST_TASK_BORN = 1,  /* it was made by task opp_pos; 0: by the thread itself */
 	ST_TASK_RUNS = 2,  /* the thread works for it from here on; 0: for none */
 	ST_TASK_CALLS = 3, /* the next request on the connection is its call */
+};
+
+/* Values of `what` in ST_REC_WIRE. */
+enum st_wire_what {
+	ST_WIRE_LEFT = 1, /* the ids of its own span, which goes with it */
+	ST_WIRE_CAME = 2, /* the caller's span, by TCP option */
 };
 
 enum st_task_kind {
@@ -161,6 +172,13 @@ struct st_open {
 	__u64 peer_sock; /* Unix: the peer socket's inode, else 0 */
 	__u8 path[48];	 /* Unix: bound path of the listening side, NUL padded */
 	__u32 isn[2];	 /* TCP, by enum st_dir: sequence number of the first byte */
+};
+
+/* A span's ids and its trace's flags (W3C trace-flags). */
+struct st_ids {
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u64 flags;
 };
 
 /*
@@ -310,6 +328,35 @@ struct st_bpf_config {
 	__u32 sys_needs;    /* bit per need that the system-call tracepoints serve */
 	__u32 timing;	    /* every connection stays in ST_MODE_TIMING: positions do not count */
 	__u16 ports[16];    /* --port: only these; host byte order, 0 ends the list */
+	__u32 propagate;    /* ST_PROPAGATE_*: how requests tell whose they are */
+	__u32 pad;
+	__u64 id_key[2];    /* ids derive from it: user/core/ids.c */
+	__u64 sample_below; /* traces of ours whose last 56 bits are less are not sampled */
+};
+
+#define ST_PROPAGATE_OPTION 1u
+#define ST_PROPAGATE_HEADER 2u
+
+/* Where requests may tell whose they are; the first rule that fits decides. */
+#define ST_WIRE_RULES	    64u
+struct st_wire_rule {
+	__u32 addr[4]; /* network byte order; IPv4 as ::ffff:a.b.c.d */
+	__u32 bits;    /* of it that count */
+	__u16 port;    /* host byte order; 0: any */
+	__u8 used;     /* 0: the list ends here */
+	__u8 allow;
+};
+
+/* What became of them; per CPU. Append only. */
+enum st_wire_counter {
+	ST_W_SENT = 0,	   /* options written */
+	ST_W_NO_ROOM = 1,  /* segments that had no room for it */
+	ST_W_CAME = 2,	   /* options read */
+	ST_W_ENROLLED = 3, /* connections that tell */
+	ST_W_DENIED = 4,   /* connections that must not, by rule */
+	ST_W_INSERTED = 5, /* headers */
+	ST_W_LEFT_OUT = 6, /* requests on a connection that a header could not be inserted in */
+	ST_W_MAX = 8
 };
 
 /* Bits of the marks map, four an id. */
@@ -360,6 +407,7 @@ enum st_proc_state {
 };
 
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
+_Static_assert(sizeof(struct st_ids) == 32, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 112, "recordings keep this layout");
 _Static_assert(sizeof(struct st_slot_dir) == 56, "two per slot");
 _Static_assert(sizeof(struct st_slot) == 168, "slot");

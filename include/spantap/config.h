@@ -3,6 +3,7 @@
 #ifndef SPANTAP_CONFIG_H
 #define SPANTAP_CONFIG_H
 
+#include "spantap/abi.h"
 #include "spantap/exporter.h"
 #include "spantap/propagators.h"
 
@@ -63,7 +64,10 @@ struct st_config {
 	bool json;		    /* check, list: --json */
 	bool quiet;
 	bool verbose;
-	struct st_propagators propagators; /* OTEL_PROPAGATORS */
+	struct st_propagators propagators;	       /* OTEL_PROPAGATORS */
+	uint32_t propagate;			       /* --propagate: ST_PROPAGATE_* */
+	struct st_wire_rule wire_rules[ST_WIRE_RULES]; /* --propagate-to; used ones come first */
+	int wire_rule_cnt;
 	/* sizes, for tests of losses too */
 	uint32_t ring_sz;   /* bytes of each CPU's ring, power of two; 0: default */
 	uint32_t max_conns; /* slots; 0: default */

@@ -77,6 +77,7 @@ struct st_lineage {
 	uint8_t parent_id[8];
 	struct st_trace *trace;	 /* settled: a reference */
 	struct st_trace *adopts; /* whose id its trace takes when it has one: a reference */
+	struct st_trace *sent;	 /* of a call: the trace that it told the other end: a reference */
 	struct st_xchg *parent;	 /* placed, not settled: whom it waits for */
 	struct st_xchg *kids;	 /* those that wait for it */
 	struct st_xchg *kid_next;

@@ -13,14 +13,22 @@
 #include "spantap/lineage.h"
 #include "spantap/span.h"
 
+/* Ids that are outside, of the request that begins there. */
+struct st_wired {
+	uint64_t pos;
+	struct st_ids ids;
+	uint8_t what; /* enum st_wire_what; 0: nothing */
+};
+
 /* Who talks to whom. Texts are NUL-terminated as well. It outlives its connection (conn.c). */
 struct st_conn_info {
 	struct st_conn_info *next; /* of the free ones */
 	uint32_t refs;
 	bool fresh; /* nothing was moved before its first record */
 	bool has_join;
-	uint64_t join[2]; /* seq: what both ends know of it; as a server, as a client */
-	uint64_t caller;  /* of the task rung: who makes the next request; 0: not told */
+	uint64_t join[2];      /* seq: what both ends know of it; as a server, as a client */
+	uint64_t caller;       /* of the task rung: who makes the next request; 0: not told */
+	struct st_wired wired; /* of the option rung */
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */
 	uint16_t local_port;

@@ -49,33 +49,45 @@ HEAD = f"{'case':<18} {'attach':<6} {'reqs':>6} {'outb':>6} {'right':>6} {'WRONG
        f"{'backend r/W/u':>12} 1trace evidence"
 
 
-def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=()):
+class Taps:
+    """The tracers of a run: one; or, `apart`, two that know nothing of each other, as on two hosts. Services that call
+    each other are each other's neighbours in the list of them, so that every other one belongs to the same."""
+
+    def __init__(self, tracer, folder, pids, extra, apart):
+        hosts = [pids[0::2], pids[1::2]] if apart else [pids]
+        self.taps = [tracer("-p", ",".join(map(str, host)), "-o", f"file:{folder}/spans{k}.json", *extra)
+                     for k, host in enumerate(hosts)]
+
+    def stop(self):
+        """How many requests they lost, and their last lines."""
+        ends = [tap.stop() for tap in self.taps]
+        return sum(end.lost + end.unseen for end in ends), "; ".join(end.line for end in ends)
+
+
+def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=(), apart=False):
     """The Result. `tracer(*ARGS)` starts an attached harness.spantap.Spantap, which this stops; the case's own
     processes are ended in any case."""
     folder = pathlib.Path(folder)
     requests = requests or case.requests
     with Bed(folder, case) as bed:
-        out = folder / "spans.json"
-        args = ["-p", ",".join(map(str, bed.pids)), "-o", f"file:{out}", *extra]
         if attach == "before":
-            tap = tracer(*args)
+            taps = Taps(tracer, folder, bed.pids, extra, apart)
             attached_ns = time.time_ns()
             clients = _load(case, bed, requests, clients)
         else:
             clients = _load(case, bed, None, clients)
             proc.wait_until(lambda: len(clients.sent) >= BEFORE_ATTACH, 60, "the load runs")
-            tap = tracer(*args)
+            taps = Taps(tracer, folder, bed.pids, extra, apart)
             attached_ns = time.time_ns()
             clients.more(requests)
         sent = clients.wait(case.seconds)
         time.sleep(SETTLE_S)
-        closing = tap.stop()
+        lost, closing = taps.stop()
     after = [(s.mode, s.number) for s in sent if s.start_ns > attached_ns and not s.left]
-    lost = closing.lost + closing.unseen
     truth = check.Truth(after, {m: mode.calls for m, mode in case.modes.items()},
                         {m for m, mode in case.modes.items() if mode.counted}, case.repeats, case.header, lost)
-    spans = [span for file in sorted(folder.glob("spans.json*")) for span in LineFile(file).spans()]    # old ones, too
-    return Result(case, attach, len(after), check.check(spans, truth), lost, closing.line)
+    spans = [span for file in sorted(folder.glob("spans*.json*")) for span in LineFile(file).spans()]    # old ones, too
+    return Result(case, attach, len(after), check.check(spans, truth), lost, closing)
 
 
 def _load(case, bed, requests, clients):

@@ -3,10 +3,11 @@
 """Runs cases (cases.py) and prints a line for each; exit code 1 when a parent is wrong or too few were found.
 
     run.py [CASE...] [--attach before|during|both] [--requests N] [--clients N] [--repeat N] [--spantap FILE]
-           [--keep DIR] [--record FILE] [--python FILE] [--list]
+           [--keep DIR] [--record FILE] [--python FILE] [--propagate WAYS] [--list]
 
 CASE may be a glob (`python*`); without any, all run. --keep DIR: what each run wrote, spans.json first of all, stays
 in DIR/CASE-ATTACH; the last one's where runs are repeated. --record FILE: the tracer's raw records, of the last run.
+--propagate WAYS: two tracers that know nothing of each other, each with every other service, and --propagate=WAYS.
 --python FILE: the interpreter of the apps written in Python; aiohttp and fastapi need their packages in it."""
 
 import argparse
@@ -36,6 +37,7 @@ def parse(argv):
     parser.add_argument("--spantap", type=pathlib.Path, default=proc.ROOT / "build" / "spantap")
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--record", type=pathlib.Path)
+    parser.add_argument("--propagate")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args(argv)
     for pattern in options.case:
@@ -53,8 +55,11 @@ def run_one(case, attach, options, folder):
         return taps[-1].attached()
 
     extra = ["--record", options.record.resolve()] if options.record else []
+    if options.propagate:
+        extra.append(f"--propagate={options.propagate}")
     try:
-        result = bed.run(case, tracer, folder, attach, options.requests, options.clients, extra)
+        result = bed.run(case, tracer, folder, attach, options.requests, options.clients, extra,
+                         apart=bool(options.propagate))
     except Exception:
         print(f"{case.name:<18} {attach:<6} FAILED\n{traceback.format_exc()}", flush=True)
         return False

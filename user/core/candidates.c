@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Calls without a parent, with --link-candidates: links to the requests that the process had in hand
- * when the call was made. One of them may be its cause; none is said to be.
+ * Links of calls without a parent. With --link-candidates, to the requests that the process had in hand
+ * when the call was made: one of them may be its cause; none is said to be. And to the one that was
+ * found to be its cause after the call had left with a trace of its own.
  */
 #include <stdlib.h>
 
@@ -18,6 +19,12 @@ struct st_candidates {
 	struct st_link links[CANDIDATES_MAX];
 };
 
+static void add(struct st_candidates *list, const struct st_xchg *x)
+{
+	list->v[list->cnt].trace = st_trace__ref(x->lin.trace);
+	memcpy(list->v[list->cnt++].span_id, x->lin.span_id, 8);
+}
+
 void st_candidates__note(struct st_core *c, struct st_xchg *call)
 {
 	const struct st_xchg *x = call->lin.proc->inbound.first;
@@ -26,12 +33,18 @@ void st_candidates__note(struct st_core *c, struct st_xchg *call)
 	if (!c->cfg.link_candidates || !(list = calloc(1, sizeof(*list))))
 		return;
 	for (; x && list->cnt < CANDIDATES_MAX; x = x->lin.at[ST_LIST_PROC].next) {
-		if (!x->lin.trace)
-			continue; /* its own trace is not known yet */
-		list->v[list->cnt].trace = st_trace__ref(x->lin.trace);
-		memcpy(list->v[list->cnt++].span_id, x->lin.span_id, 8);
+		if (x->lin.trace) /* else it is not known yet */
+			add(list, x);
 	}
 	call->lin.candidates = list;
+}
+
+void st_candidates__found(struct st_core *c, struct st_xchg *call, const struct st_xchg *up)
+{
+	st_candidates__free(c, call);
+	call->lin.candidates = calloc(1, sizeof(*call->lin.candidates));
+	if (call->lin.candidates)
+		add(call->lin.candidates, up);
 }
 
 void st_candidates__link(struct st_xchg *x, struct st_span *s)

@@ -352,6 +352,11 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 			return -EINVAL;
 		on_address(c, rec);
 		return 0;
+	case ST_REC_WIRE:
+		if (rec->len < sizeof(struct st_ids))
+			return -EINVAL;
+		st_lineage__tell(c, rec);
+		return 0;
 	case ST_REC_PASSED:
 	case ST_REC_TASK:
 		st_lineage__tell(c, rec);

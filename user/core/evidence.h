@@ -13,6 +13,7 @@
 /* The rows of the table, best first. */
 enum st_rung_row {
 	ST_ROW_SEQ = 0,
+	ST_ROW_OPTION,
 	ST_ROW_HEADER,
 	ST_ROW_REQUEST_ID,
 	ST_ROW_TASK,
@@ -47,7 +48,7 @@ struct st_evidence_ops {
 	void (*opened)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
 	/* Its final response has begun. */
 	void (*answered)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
-	/* A record that is a rung's own (ST_REC_PASSED, ST_REC_TASK). */
+	/* A record that is a rung's own (ST_REC_PASSED, ST_REC_TASK, ST_REC_WIRE). */
 	void (*told)(struct st_core *c, const struct st_rec *rec);
 	/* All requests that were in hand when this call was made are answered: the last chance. */
 	void (*settled)(struct st_core *c, struct st_xchg *x);
@@ -65,8 +66,8 @@ static inline void st_rung__knows(struct st_xchg *x, enum st_rung_row row)
 
 extern const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT];
 
-extern const struct st_evidence_ops st_ev_seq, st_ev_header, st_ev_request_id, st_ev_task,
-	st_ev_scope, st_ev_thread, st_ev_group, st_ev_echo;
+extern const struct st_evidence_ops st_ev_seq, st_ev_option, st_ev_header, st_ev_request_id,
+	st_ev_task, st_ev_scope, st_ev_thread, st_ev_group, st_ev_echo;
 
 /* What a proxy's responses and answers began with; ev_echo.c. NULL is safe. */
 struct st_echoes;

@@ -80,8 +80,36 @@ static void adopt_now(struct st_core *c, struct st_xchg *x)
 	x->lin.adopts = NULL;
 }
 
+/*
+ * A call has told the other end which trace it belongs to, and that stands: may it be below up? What
+ * nobody was told of takes the call's id.
+ */
+static bool agrees(const struct st_xchg *x, const struct st_xchg *up)
+{
+	struct st_trace *t = up->lin.trace;
+
+	if (!x->lin.sent || !t)
+		return true;
+	take_id(t, x->lin.sent);
+	return !memcmp(t->id, x->lin.sent->id, sizeof(t->id));
+}
+
+/* Its cause is known, but it left with a trace of its own. */
+static void settle_apart(struct st_core *c, struct st_xchg *x, const struct st_xchg *up)
+{
+	x->lin.trace = st_trace__ref(x->lin.sent);
+	x->lin.evidence = ST_EV_NONE;
+	x->lin.parent = NULL;
+	x->lin.settled = true;
+	st_candidates__found(c, x, up);
+}
+
 static void settle_below(struct st_core *c, struct st_xchg *x, const struct st_xchg *up)
 {
+	if (!agrees(x, up)) {
+		settle_apart(c, x, up);
+		return;
+	}
 	x->lin.trace = st_trace__ref(up->lin.trace);
 	memcpy(x->lin.parent_id, up->lin.span_id, sizeof(x->lin.parent_id));
 	x->lin.has_parent = true;
@@ -195,8 +223,8 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x)
 	if (x->lin.placed)
 		return;
 	placed(x, ST_EV_NONE);
-	x->lin.trace = st_trace__new(c);
-	if (x->lin.trace) {
+	x->lin.trace = x->lin.sent ? st_trace__ref(x->lin.sent) : st_trace__new(c);
+	if (x->lin.trace && !x->lin.sent) {
 		st_ids__trace(c, x->conn_id, x->turn, x->nth, x->lin.trace->id);
 		x->lin.trace->flags = x->lin.denied ? 0 : ST_TRACE_SAMPLED;
 	}

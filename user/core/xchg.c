@@ -35,6 +35,7 @@ void st_xchg__free(struct st_core *c, struct st_xchg *x)
 	st_proc__unref(c, x->lin.proc);
 	st_trace__unref(c, x->lin.trace);
 	st_trace__unref(c, x->lin.adopts);
+	st_trace__unref(c, x->lin.sent);
 	if (x->lin.candidates)
 		st_candidates__free(c, x);
 	c->stats.open--;

@@ -100,25 +100,6 @@ void st_follow__free(struct st_follow *f)
 
 /* ---- the object ---- */
 
-/* Maps that the hooks' object has as well are the same; those that nothing here uses are not made. */
-static int share_maps(struct st_follow *f)
-{
-	struct bpf_map *m;
-
-	bpf_object__for_each_map(m, f->obj) {
-		const char *name = bpf_map__name(m), *dot = strchr(name, '.');
-		/* Globals: the object's name stands in front. */
-		int fd = st_tracer__map(f->tracer, dot ? dot : name), err;
-
-		if (fd < 0)
-			continue;
-		err = bpf_map__reuse_fd(m, fd);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int load(struct st_follow *f)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "spantap_tasks");
@@ -142,7 +123,7 @@ static int load(struct st_follow *f)
 		err = err ? err : st_uprobes__prepare(f->probes, prog);
 	}
 	if (!err)
-		err = share_maps(f);
+		err = st_tracer__share_maps(f->tracer, f->obj);
 	if (!err)
 		err = bpf_object__load(f->obj);
 	f->failed = err != 0;

@@ -20,6 +20,9 @@
 /* Processes that answer or ask, times their ports and status classes, and those that ended lately. */
 #define HIST_MAX      512u
 
+/* Threads and goroutines that have to do with requests; with --propagate. */
+#define WORKS_MAX     32768u
+
 struct st_tracer {
 	struct st_plan *plan;
 	struct bpf_object *obj;
@@ -30,6 +33,7 @@ struct st_tracer {
 	uint64_t *marks;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
+	bool propagates;
 	struct st_hists hists;
 	int any_ring;
 	int ask_fd; /* -1: not looked up yet */
@@ -98,6 +102,8 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 		err = set_entries(obj, "slots", t->max_conns);
 	if (!err)
 		err = set_entries(obj, "free_slots", t->max_conns);
+	if (!err && t->propagates)
+		err = set_entries(obj, "works", WORKS_MAX);
 	if (!err)
 		err = set_entries(obj, "hists", t->hists.max);
 	if (!err)
@@ -252,6 +258,9 @@ static void fill_config(struct st_tracer *t, const struct st_tracer_config *in,
 		.max_conns = t->max_conns,
 		.wait_decide = in->wait_decide,
 		.timing = in->timing_only,
+		.propagate = in->timing_only ? 0 : in->propagate,
+		.id_key = {in->id_key[0], in->id_key[1]},
+		.sample_below = in->sample_below,
 	};
 	for (int i = 0; i < in->port_cnt && i < 16; i++)
 		out->ports[i] = in->ports[i];
@@ -284,6 +293,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	t->ring_sz = cfg->ring_sz ? cfg->ring_sz : default_ring_sz((uint32_t)n, cfg->timing_only);
 	/* Spans carry the times themselves. */
 	t->hists.max = cfg->timing_only ? HIST_MAX : 1;
+	t->propagates = cfg->propagate;
 	t->max_conns = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
 	fill_config(t, cfg, &bpf_cfg);
 	err = make_rings(t, online);
@@ -368,6 +378,24 @@ int st_tracer__watch(struct st_tracer *t, int epoll_fd)
 void st_tracer__detach(struct st_tracer *t)
 {
 	st_plan__detach(t->plan);
+}
+
+int st_tracer__share_maps(const struct st_tracer *t, struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj) {
+		const char *name = bpf_map__name(m), *dot = strchr(name, '.');
+		/* Globals: the object's name stands in front. */
+		int fd = map_fd(t, dot ? dot : name), err;
+
+		if (fd < 0)
+			continue;
+		err = bpf_map__reuse_fd(m, fd);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 int st_tracer__map(const struct st_tracer *t, const char *name)

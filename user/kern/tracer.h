@@ -18,8 +18,11 @@ struct st_tracer_config {
 	int rung;	       /* force this enum st_rung; -1: the best of each need */
 	const uint16_t *ports; /* at most 16, host byte order */
 	int port_cnt;
-	uint32_t ring_sz;   /* bytes, power of two; 0: by the number of CPUs */
-	uint32_t max_conns; /* 0: 16,384 */
+	uint32_t ring_sz;      /* bytes, power of two; 0: by the number of CPUs */
+	uint32_t max_conns;    /* 0: 16,384 */
+	uint32_t propagate;    /* ST_PROPAGATE_* */
+	uint64_t id_key[2];    /* the core's */
+	uint64_t sample_below; /* the sampler's threshold for traces of ours */
 };
 
 /* Which hook serves a need, and why the better ones do not. */
@@ -49,6 +52,12 @@ int st_tracer__watch(struct st_tracer *t, int epoll_fd);
 /* Takes every hook away; maps and rings stay. */
 void st_tracer__detach(struct st_tracer *t);
 struct st_ctl *st_tracer__ctl(struct st_tracer *t);
+/*
+ * Maps of another object that the hooks' object has as well become the same; those that nothing of it
+ * uses are not made. Before its load. 0 or -errno.
+ */
+struct bpf_object;
+int st_tracer__share_maps(const struct st_tracer *t, struct bpf_object *obj);
 /* Descriptor of one of the maps, by the name that bpf/maps.h gives it; negative: there is none. */
 int st_tracer__map(const struct st_tracer *t, const char *name);
 

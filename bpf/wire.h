@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Which span a request that is about to be sent is, and whose trace it belongs to, as far as that
+ * is sure at this moment; --propagate. What the programs of propagate.bpf.c put on the wire is
+ * decided here, where the capture knows turns and their requests.
+ *
+ * Whose request a call is made for: of a goroutine, the one that the nearest ancestor has in hand,
+ * as in user/core/ev_task.c. Of a thread, the one that it read, when it waited for that connection
+ * alone and for nothing else since, and when threads of this process have always answered what they
+ * read: a process of which one was seen to hand a request on is not asked again. All else leaves as a
+ * trace of its own, and what is learned later becomes a link.
+ */
+#ifndef ST_BPF_WIRE_H
+#define ST_BPF_WIRE_H
+
+#include "arch.h"
+#include "marks.h"
+#include "task.h"
+#include "work.h"
+
+#ifndef ST_PROBE
+#include "scan.h"
+
+/* So many requests of a process must have been answered by who read them. */
+#define ST_CREW_AGREED 2u
+/* Goroutines' ancestors that are looked at. */
+#define ST_ANCESTORS   8
+
+static __always_inline struct st_work_key st_work_here(__u32 tgid, __u32 tid)
+{
+	struct st_work_key key = {.tgid = tgid, .id = tid};
+	struct st_runtime *rt = NULL;
+
+	if (st_marked(tgid, ST_MARK_TASKS))
+		rt = bpf_map_lookup_elem(&runtimes, &tgid);
+	if (!rt)
+		return key;
+	key.kind = rt->kind == ST_RUNTIME_GO ? ST_TASK_GOROUTINE : ST_TASK_ANY;
+	if (rt->kind == ST_RUNTIME_GO)
+		key.id = st_goid(rt, st_user_reg_g(st_task_regs()));
+	return key;
+}
+
+/* ---- requests that are read and answered ---- */
+
+static __always_inline void st_crew_note(__u32 tgid, bool agreed)
+{
+	struct st_crew *crew = bpf_map_lookup_elem(&crews, &tgid), none = {};
+
+	if (!crew) {
+		bpf_map_update_elem(&crews, &tgid, &none, BPF_NOEXIST);
+		crew = bpf_map_lookup_elem(&crews, &tgid);
+	}
+	if (crew)
+		__sync_fetch_and_add(agreed ? &crew->agreed : &crew->against, 1);
+}
+
+/* The request is nobody's any more. Returns its reader. */
+static __always_inline struct st_work *st_serve_release(struct st_serve *sv, __u64 conn_id)
+{
+	struct st_work *w = sv->reader.id ? bpf_map_lookup_elem(&works, &sv->reader) : NULL;
+
+	sv->reader.id = 0;
+	if (!w)
+		return NULL;
+	if (w->cnt)
+		w->cnt--;
+	w->many &= w->cnt != 0;
+	w->since_ns = bpf_ktime_get_ns();
+	if (w->conn_id == conn_id)
+		w->conn_id = 0;
+	return w;
+}
+
+/* Its bytes are read by another one than before, or by the first. */
+static __always_inline void st_serve_take(struct st_serve *sv, const struct st_call *c,
+					  __u64 conn_id, const struct st_work_key *key)
+{
+	struct st_work *w;
+
+	st_serve_release(sv, conn_id);
+	w = key->id ? st_work_make(key) : NULL;
+	if (!w)
+		return;
+	sv->reader = *key;
+	w->ids = sv->ids;
+	w->conn_id = conn_id;
+	w->since_ns = bpf_ktime_get_ns();
+	w->blocks = !!(c->flags & ST_F_BLOCKS);
+	w->waited = 0;
+	w->before = st_marked(c->tid, ST_MARK_WAITED);
+	w->many |= ++w->cnt > 1;
+}
+
+/* What came by option with the request that begins at this position. */
+static __always_inline struct st_came *st_came_at(struct st_serve *sv, __u32 seq)
+{
+#pragma unroll
+	for (int i = 0; i < ST_CAME_MAX; i++)
+		if (sv->came[i].valid && sv->came[i].seq == seq)
+			return &sv->came[i];
+	return NULL;
+}
+
+static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
+					 const struct st_slot *s, const struct st_ids *ids)
+{
+	struct st_cursor cur;
+	struct st_rec *r = st_rec_new(&cur, ST_REC_WIRE, ST_PAYLOAD_S);
+
+	if (!r)
+		return;
+	r->conn_id = s->conn_id;
+	r->slot = c->slot;
+	r->turn = s->turn;
+	r->pos = c->pos;
+	r->dir = c->dir;
+	r->what = what;
+	r->len = sizeof(*ids);
+	__builtin_memset(r + 1, 0, ST_PAYLOAD_S);
+	*(struct st_ids *)(r + 1) = *ids;
+	st_rec_submit(r, &cur);
+}
+
+/* The first bytes of the call's buffer, into scratch. NULL: they cannot be read. */
+static __always_inline struct st_scan *st_scan_call(const struct st_call *c, __u32 *len)
+{
+	__u32 zero = 0;
+	struct st_scan *s = bpf_map_lookup_elem(&scans, &zero);
+	__u64 n = c->src.len;
+
+	if (!s || c->src.segs != 1)
+		return NULL;
+	if (n > c->bytes)
+		n = c->bytes;
+	if (n > ST_SCAN_MAX)
+		n = ST_SCAN_MAX;
+	barrier_var(n);
+	if (!n || n > ST_SCAN_MAX || bpf_probe_read_user(s->p, n, (void *)c->src.base))
+		return NULL;
+	*len = n;
+	return s;
+}
+
+/* Does the head in this call name a trace? */
+static __noinline int st_wire_header(const struct st_call *c, struct st_ids *ids)
+{
+	__u32 n = 0;
+	struct st_scan *scan = st_scan_call(c, &n);
+
+	if (!scan || !st_scan_head(scan, n))
+		return 0;
+	*ids = scan->ids;
+	return 1;
+}
+
+/* A connection that is older than we are may be one on which requests are made. */
+static __always_inline bool st_is_response(const struct st_call *c)
+{
+	__u32 first = 0;
+
+	return c->src.segs == 1 && c->src.len >= sizeof(first) &&
+	       !bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base) &&
+	       first == 0x50545448; /* "HTTP" */
+}
+
+/* A request begins: the ids of its span. */
+static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *c,
+				     const struct st_slot *s)
+{
+	struct st_came *came = st_came_at(sv, (__u32)c->pos);
+	struct st_ids above;
+
+	st_ids_own(&sv->ids, s->conn_id, s->turn);
+	if (came) {
+		st_ids_trace(&sv->ids, &came->ids);
+		st_wire_tell(ST_WIRE_CAME, c, s, &came->ids);
+		came->valid = 0;
+	} else if (st_wire_header(c, &above)) {
+		st_ids_trace(&sv->ids, &above);
+	}
+	return 0;
+}
+
+/* Bytes were received, by who runs. */
+static __noinline int st_wire_read(struct sock *sk, const struct st_call *c, struct st_slot *s)
+{
+	struct st_work_key key;
+	struct st_serve *sv;
+
+	if (s->flags & ST_SLOT_ACTIVE || bpf_sk_storage_get(&wires, sk, 0, 0))
+		return 0;
+	sv = bpf_sk_storage_get(&serves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!sv)
+		return 0;
+	key = st_work_here(c->tgid, c->tid);
+	if (c->turn && st_is_response(c))
+		key.id = 0;
+	else if (c->turn)
+		st_serve_begin(sv, c, s);
+	else if (sv->reader.id == key.id && sv->reader.tgid == key.tgid)
+		return 0;
+	st_serve_take(sv, c, s->conn_id, &key);
+	return 0;
+}
+
+/* A turn of answers begins. */
+static __always_inline void st_wire_answered(struct st_serve *sv, const struct st_call *c,
+					     const struct st_slot *s)
+{
+	struct st_work_key key = st_work_here(c->tgid, c->tid);
+	bool itself = sv->reader.id && sv->reader.id == key.id && sv->reader.tgid == key.tgid;
+	bool known = sv->reader.id, many;
+	struct st_work *w = st_serve_release(sv, s->conn_id);
+
+	many = w && (w->many || w->cnt);
+	if (known && key.kind == ST_TASK_ANY)
+		st_crew_note(c->tgid, itself && w && !many);
+}
+
+/* ---- requests that are made ---- */
+
+/* The request that a thread has in hand: the ids of its span, or NULL. */
+static __always_inline struct st_work *st_work_of_thread(const struct st_work_key *key)
+{
+	struct st_work *w = bpf_map_lookup_elem(&works, key);
+	__u32 tgid = key->tgid;
+	struct st_crew *crew;
+
+	if (!w || !w->conn_id || w->cnt != 1 || w->many || !w->blocks || w->waited ||
+	    (!w->before && st_marked((__u32)key->id, ST_MARK_WAITED)))
+		return NULL;
+	crew = bpf_map_lookup_elem(&crews, &tgid);
+	return crew && crew->agreed >= ST_CREW_AGREED && !crew->against ? w : NULL;
+}
+
+/* The one that the nearest ancestor has in hand for the branch that leads here. */
+static __always_inline struct st_work *st_work_above(struct st_work_key key)
+{
+	__u64 born_ns = bpf_ktime_get_ns();
+
+	for (int i = 0; i < ST_ANCESTORS; i++) {
+		struct st_work *w = key.id ? bpf_map_lookup_elem(&works, &key) : NULL;
+
+		if (!w || w->cnt > 1)
+			return NULL;
+		if (w->cnt)
+			return w->conn_id && born_ns >= w->since_ns ? w : NULL;
+		if (!w->born_ns)
+			return NULL;
+		born_ns = w->born_ns;
+		key.id = w->parent;
+	}
+	return NULL;
+}
+
+static __always_inline struct st_work *st_work_for(const struct st_call *c, const struct st_slot *s)
+{
+	struct st_work_key key = st_work_here(c->tgid, c->tid);
+	__u64 sock = s->sock, *caller;
+
+	if (key.kind == ST_TASK_GOROUTINE) {
+		caller = bpf_map_lookup_elem(&callers, &sock);
+		if (caller)
+			key.id = *caller;
+		return st_work_above(key);
+	}
+	return st_marked(c->tgid, ST_MARK_TASKS) ? NULL : st_work_of_thread(&key);
+}
+
+/* The ids of the request that begins a turn of this connection. own: a trace that its head names. */
+static __always_inline void st_wire_fill(struct st_wire *w, const struct st_call *c,
+					 const struct st_slot *s, __u32 turn,
+					 const struct st_ids *own)
+{
+	struct st_work *above;
+
+	w->turn = turn;
+	w->conn_id = s->conn_id;
+	w->slot = c->slot;
+	st_ids_own(&w->ids, s->conn_id, turn);
+	if (own) {
+		st_ids_trace(&w->ids, own);
+		return;
+	}
+	above = st_work_for(c, s);
+	if (above)
+		st_ids_trace(&w->ids, &above->ids);
+}
+
+/* A turn begins to be sent. */
+static __noinline int st_wire_send(struct sock *sk, const struct st_call *c, struct st_slot *s)
+{
+	struct st_wire *w = bpf_sk_storage_get(&wires, sk, 0, 0);
+	struct st_serve *sv;
+	struct st_ids own;
+
+	if (!w) {
+		sv = bpf_sk_storage_get(&serves, sk, 0, 0);
+		if (sv)
+			st_wire_answered(sv, c, s);
+		return 0;
+	}
+	w->state = ST_WIRE_NONE;
+	if (w->conn_id != s->conn_id || w->turn != s->turn)
+		st_wire_fill(w, c, s, s->turn, st_wire_header(c, &own) ? &own : NULL);
+	w->seq = (__u32)c->pos;
+	w->state = ST_WIRE_READY;
+	st_wire_tell(ST_WIRE_LEFT, c, s, &w->ids);
+	return 0;
+}
+
+/* The connection is gone: its request is nobody's. */
+static __always_inline void st_wire_closed(struct sock *sk, __u64 conn_id)
+{
+	struct st_serve *sv = bpf_sk_storage_get(&serves, sk, 0, 0);
+
+	if (sv)
+		st_serve_release(sv, conn_id);
+}
+
+/* The mark that the thread has waited for several things is about to be taken off. */
+static __noinline int st_wire_waited(__u32 tgid, __u32 tid)
+{
+	struct st_work_key key = {.tgid = tgid, .id = tid};
+	struct st_work *w = bpf_map_lookup_elem(&works, &key);
+
+	if (w && !w->before)
+		w->waited = 1;
+	if (w)
+		w->before = 0;
+	return 0;
+}
+#endif
+
+#endif

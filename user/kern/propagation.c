@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "kern/propagation.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kern/procs.h"
+#include "kern/tracer.h"
+#include "lib/log.h"
+#include "propagate.skel.h"
+
+#define PATH_SZ 256
+
+struct st_propagation {
+	struct st_tracer *tracer;
+	uint32_t ways;
+	struct bpf_object *obj;
+	struct bpf_link *socket;
+};
+
+static int map_fd(const struct st_propagation *p, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(p->obj, name);
+}
+
+/* ---- loading ---- */
+
+static int enable(struct st_propagation *p, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(p->obj, name);
+
+	return prog ? bpf_program__set_autoload(prog, true) : -ENOENT;
+}
+
+static int load(struct st_propagation *p)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "spantap_wire");
+	size_t sz;
+	const void *elf = st_propagate__elf_bytes(&sz);
+	int err;
+
+	p->obj = bpf_object__open_mem(elf, sz, &opts);
+	if (!p->obj)
+		return -errno;
+	err = st_tracer__share_maps(p->tracer, p->obj);
+	if (!err)
+		err = enable(p, "on_socket");
+	return err ? err : bpf_object__load(p->obj);
+}
+
+static int set_rules(struct st_propagation *p, const struct st_wire_rule *rules, uint32_t cnt)
+{
+	int fd = map_fd(p, "wire_rules");
+
+	for (uint32_t i = 0; i < cnt && i < ST_WIRE_RULES; i++)
+		if (bpf_map_update_elem(fd, &i, &rules[i], BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+/* ---- attaching ---- */
+
+/* Where the second version's hierarchy is mounted: its root. Returns a descriptor or -errno. */
+static int open_cgroup_root(void)
+{
+	char line[512], path[PATH_SZ], type[32];
+	FILE *f = fopen("/proc/self/mounts", "re");
+	int fd = -ENOENT;
+
+	if (!f)
+		return -errno;
+	while (fd < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s %255s %31s", path, type) != 2 || strcmp(type, "cgroup2"))
+			continue;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	fclose(f);
+	return fd;
+}
+
+static int attach(struct st_propagation *p)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(p->obj, "on_socket");
+	int fd = open_cgroup_root();
+
+	if (fd < 0) {
+		st_error(
+			"--propagate: the cgroup hierarchy of version 2 cannot be opened: %s; mount "
+			"it (mount -t cgroup2 none /sys/fs/cgroup)",
+			strerror(-fd));
+		return fd;
+	}
+	p->socket = bpf_program__attach_cgroup(prog, fd);
+	close(fd);
+	if (p->socket)
+		return 0;
+	st_error(
+		"--propagate: attaching to the cgroup: %s; needs root, or CAP_BPF and CAP_NET_ADMIN",
+		strerror(errno));
+	return -errno;
+}
+
+int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wire_rule *rules,
+			 uint32_t rule_cnt, struct st_propagation **out)
+{
+	struct st_propagation *p = calloc(1, sizeof(*p));
+	int err;
+
+	*out = NULL;
+	if (!p)
+		return -ENOMEM;
+	p->tracer = t;
+	p->ways = ways;
+	if (st_tracer__map(t, "wires") < 0) {
+		st_error("--propagate: not on this kernel: tracing programs have no storage of "
+			 "sockets (Linux 5.11), or --rung chose hooks without it");
+		free(p);
+		return -ENOTSUP;
+	}
+	err = load(p);
+	if (err)
+		st_error("--propagate: loading the BPF programs: %s", strerror(-err));
+	if (!err)
+		err = set_rules(p, rules, rule_cnt);
+	if (!err)
+		err = attach(p);
+	if (err)
+		st_propagation__close(p);
+	else
+		*out = p;
+	return err;
+}
+
+void st_propagation__detach(struct st_propagation *p)
+{
+	if (!p)
+		return;
+	bpf_link__destroy(p->socket);
+	p->socket = NULL;
+}
+
+void st_propagation__close(struct st_propagation *p)
+{
+	if (!p)
+		return;
+	st_propagation__detach(p);
+	bpf_object__close(p->obj);
+	free(p);
+}
+
+int st_propagation__counts(const struct st_propagation *p, uint64_t out[ST_W_MAX])
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	uint32_t zero = 0;
+	uint64_t *v;
+
+	memset(out, 0, ST_W_MAX * sizeof(*out));
+	if (cpus < 0)
+		return cpus;
+	v = calloc((size_t)cpus * ST_W_MAX, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map_fd(p, "wire_counts"), &zero, v))
+		err = -errno;
+	for (int i = 0; !err && i < cpus * ST_W_MAX; i++)
+		out[i % ST_W_MAX] += v[i];
+	free(v);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* --propagate: the programs that put ids on the wire and take them off it (bpf/propagate.bpf.c). */
+#ifndef ST_KERN_PROPAGATION_H
+#define ST_KERN_PROPAGATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spantap/abi.h"
+
+struct st_tracer;
+struct st_propagation;
+
+/*
+ * Loads and attaches, for the ways (ST_PROPAGATE_*) that the tracer was opened with. The rules say
+ * which destinations are told; the first one that fits decides, none: they are. Nothing stays attached
+ * when the process ends. Returns 0 or -errno after having said why.
+ */
+int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wire_rule *rules,
+			 uint32_t rule_cnt, struct st_propagation **out);
+/* Takes the programs away; what they counted stays. Both are safe with NULL. */
+void st_propagation__detach(struct st_propagation *p);
+void st_propagation__close(struct st_propagation *p);
+
+/*
+ * Connections that are older than the tracer, of the processes that it traces now, tell as well.
+ * Returns 0, or -errno: this kernel cannot (6.12 can).
+ */
+int st_propagation__enroll_old(struct st_propagation *p);
+
+/* Sums over the CPUs; ST_W_MAX values. 0 or -errno. */
+int st_propagation__counts(const struct st_propagation *p, uint64_t out[ST_W_MAX]);
+
+#endif
