@@ -425,8 +425,10 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	}
 	if (dir == ST_RX && readable && st_marked(c->tgid, ST_MARK_PROXY))
 		st_received_by_proxy(c, s, sk);
-	if (tcp && dir == ST_RX)
+	if (dir == ST_RX)
 		st_wire_rx(sk, c, s);
+	else
+		st_wire_tx(sk, c, s);
 	if (c->src.segs || (c->turn && s->mode != ST_MODE_OFF))
 		st_call_run(c, s, dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT);
 	else

@@ -105,19 +105,22 @@ struct {
 	__type(value, __u64);
 } callers SEC(".maps");
 
-/* work.h, wire.h; who has which request in hand: a thread, or a goroutine. */
+/* work.h, wire.h; who has which request in hand: a thread, a goroutine, a task. */
 struct st_work_key {
 	__u64 id; /* 0: nobody */
 	__u32 tgid;
-	__u32 kind; /* enum st_task_kind */
+	__u32 kind; /* ST_WORK_* */
 };
+
+#define ST_WORK_THREAD 0 /* id: the thread's */
+#define ST_WORK_TASK   1 /* id: the goroutine's, or the task's number */
 
 struct st_work {
 	struct st_ids ids; /* of the span of the request in hand */
 	__u64 conn_id;	   /* its connection's; 0: there is none */
 	__u64 since_ns;	   /* what began since then is done for it */
-	__u64 parent;	   /* goroutine: who made it */
-	__u64 born_ns;	   /* goroutine; 0: before we watched */
+	__u64 parent;	   /* task: who made it */
+	__u64 born_ns;	   /* task; 0: before we watched */
 	__u32 cnt;	   /* requests that it read and that are not answered */
 	__u8 blocks;	   /* thread: it would have waited for the request's connection alone */
 	__u8 waited;	   /* thread: it has waited for several things since */
@@ -182,8 +185,9 @@ struct st_serve {
 	struct st_came came[ST_CAME_MAX];
 	struct st_ids ids; /* of its span */
 	struct st_work_key reader;
+	__u64 conn_id; /* the request that ids are of */
+	__u32 turn;
 	__u32 head; /* of came: how many so far */
-	__u32 pad;
 };
 
 struct {

@@ -89,6 +89,8 @@ static __always_inline void st_thing_born(__u64 addr, enum st_task_kind kind)
 		return;
 	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
 	st_task_send(ST_TASK_BORN, kind, task, w ? st_scope_now(w) : 0, NULL, 0);
+	if (cfg.propagate)
+		st_work_born(task, w ? st_scope_now(w) : 0);
 }
 
 /* Its task; one that was there before we watched gets a number now, and no birth. */

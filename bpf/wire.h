@@ -4,7 +4,7 @@
  * is sure at this moment; --propagate. What the programs of propagate.bpf.c put on the wire is
  * decided here, where the capture knows turns and their requests.
  *
- * Whose request a call is made for: of a goroutine, the one that the nearest ancestor has in hand,
+ * Whose request a call is made for: of a goroutine or a task, the one that the nearest ancestor has in hand,
  * as in user/core/ev_task.c. Of a thread, the one that it read, when it waited for that connection
  * alone and for nothing else since, and when threads of this process have always answered what they
  * read: a process of which one was seen to hand a request on is not asked again. All else leaves as a
@@ -26,27 +26,62 @@
 /* Goroutines' ancestors that are looked at. */
 #define ST_ANCESTORS   8
 
+/* Who runs: the goroutine, the task that the thread works for, or the thread itself. */
 static __always_inline struct st_work_key st_work_here(__u32 tgid, __u32 tid)
 {
-	struct st_work_key key = {.tgid = tgid, .id = tid};
+	struct st_work_key key = {.tgid = tgid, .id = tid, .kind = ST_WORK_THREAD};
 	struct st_runtime *rt = NULL;
+	struct st_worker *w;
 
 	if (st_marked(tgid, ST_MARK_TASKS))
 		rt = bpf_map_lookup_elem(&runtimes, &tgid);
 	if (!rt)
 		return key;
-	key.kind = rt->kind == ST_RUNTIME_GO ? ST_TASK_GOROUTINE : ST_TASK_ANY;
-	if (rt->kind == ST_RUNTIME_GO)
+	if (rt->kind == ST_RUNTIME_GO) {
+		key.kind = ST_WORK_TASK;
 		key.id = st_goid(rt, st_user_reg_g(st_task_regs()));
+		return key;
+	}
+	w = bpf_map_lookup_elem(&workers, &tid);
+	if (rt->kind == ST_RUNTIME_NODE) {
+		key.id = 0; /* what promises run may be another's */
+	} else if (w && w->depth) {
+		key.kind = ST_WORK_TASK;
+		key.id = st_scope_now(w);
+	}
 	return key;
+}
+
+static __always_inline bool st_same_work(const struct st_work_key *a, const struct st_work_key *b)
+{
+	return a->id && a->id == b->id && a->tgid == b->tgid && a->kind == b->kind;
 }
 
 /* ---- requests that are read and answered ---- */
 
+/*
+ * A process that was forked and runs the same image (randomised addresses are equal) does what its
+ * siblings do: all of them count as their parent.
+ */
+static __always_inline __u32 st_crew_of(__u32 tgid)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm), *above = BPF_CORE_READ(parent, mm);
+
+	if (mm && above && BPF_CORE_READ(mm, start_stack) == BPF_CORE_READ(above, start_stack) &&
+	    BPF_CORE_READ(mm, start_brk) == BPF_CORE_READ(above, start_brk) &&
+	    BPF_CORE_READ(mm, env_end) == BPF_CORE_READ(above, env_end))
+		return BPF_CORE_READ(parent, tgid);
+	return tgid;
+}
+
 static __always_inline void st_crew_note(__u32 tgid, bool agreed)
 {
-	struct st_crew *crew = bpf_map_lookup_elem(&crews, &tgid), none = {};
+	struct st_crew *crew, none = {};
 
+	tgid = st_crew_of(tgid);
+	crew = bpf_map_lookup_elem(&crews, &tgid);
 	if (!crew) {
 		bpf_map_update_elem(&crews, &tgid, &none, BPF_NOEXIST);
 		crew = bpf_map_lookup_elem(&crews, &tgid);
@@ -154,14 +189,19 @@ static __noinline int st_wire_header(const struct st_call *c, struct st_ids *ids
 	return 1;
 }
 
-/* A connection that is older than we are may be one on which requests are made. */
-static __always_inline bool st_is_response(const struct st_call *c)
+/*
+ * What begins no request: a response, on a connection that is older than we are; and what is left of a
+ * FastCGI request when it was answered (a record's version 1 and its type; 1 begins one).
+ */
+static __always_inline bool st_is_no_request(const struct st_call *c)
 {
 	__u32 first = 0;
 
-	return c->src.segs == 1 && c->src.len >= sizeof(first) &&
-	       !bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base) &&
-	       first == 0x50545448; /* "HTTP" */
+	if (c->src.segs != 1 || c->src.len < sizeof(first) ||
+	    bpf_probe_read_user(&first, sizeof(first), (void *)c->src.base))
+		return false;
+	return first == 0x50545448 || /* "HTTP" */
+	       ((first & 0xff) == 1 && (first >> 8 & 0xff) > 1 && (first >> 8 & 0xff) < 12);
 }
 
 /* A request begins: the ids of its span. */
@@ -171,6 +211,8 @@ static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *
 	struct st_came *came = st_came_at(sv, (__u32)c->pos);
 	struct st_ids above;
 
+	sv->turn = s->turn;
+	sv->conn_id = s->conn_id;
 	st_ids_own(&sv->ids, s->conn_id, s->turn);
 	if (came) {
 		st_ids_trace(&sv->ids, &came->ids);
@@ -194,12 +236,14 @@ static __noinline int st_wire_read(struct sock *sk, const struct st_call *c, str
 	if (!sv)
 		return 0;
 	key = st_work_here(c->tgid, c->tid);
-	if (c->turn && st_is_response(c))
-		key.id = 0;
-	else if (c->turn)
+	if (sv->turn != s->turn || sv->conn_id != s->conn_id) {
+		/* Bytes of the request before may come first. */
+		if (st_is_no_request(c))
+			return 0;
 		st_serve_begin(sv, c, s);
-	else if (sv->reader.id == key.id && sv->reader.tgid == key.tgid)
+	} else if (st_same_work(&sv->reader, &key)) {
 		return 0;
+	}
 	st_serve_take(sv, c, s->conn_id, &key);
 	return 0;
 }
@@ -209,12 +253,12 @@ static __always_inline void st_wire_answered(struct st_serve *sv, const struct s
 					     const struct st_slot *s)
 {
 	struct st_work_key key = st_work_here(c->tgid, c->tid);
-	bool itself = sv->reader.id && sv->reader.id == key.id && sv->reader.tgid == key.tgid;
+	bool itself = st_same_work(&sv->reader, &key);
 	bool known = sv->reader.id, many;
 	struct st_work *w = st_serve_release(sv, s->conn_id);
 
 	many = w && (w->many || w->cnt);
-	if (known && key.kind == ST_TASK_ANY)
+	if (known && key.kind == ST_WORK_THREAD)
 		st_crew_note(c->tgid, itself && w && !many);
 }
 
@@ -224,12 +268,13 @@ static __always_inline void st_wire_answered(struct st_serve *sv, const struct s
 static __always_inline struct st_work *st_work_of_thread(const struct st_work_key *key)
 {
 	struct st_work *w = bpf_map_lookup_elem(&works, key);
-	__u32 tgid = key->tgid;
 	struct st_crew *crew;
+	__u32 tgid;
 
 	if (!w || !w->conn_id || w->cnt != 1 || w->many || !w->blocks || w->waited ||
 	    (!w->before && st_marked((__u32)key->id, ST_MARK_WAITED)))
 		return NULL;
+	tgid = st_crew_of(key->tgid);
 	crew = bpf_map_lookup_elem(&crews, &tgid);
 	return crew && crew->agreed >= ST_CREW_AGREED && !crew->against ? w : NULL;
 }
@@ -259,13 +304,15 @@ static __always_inline struct st_work *st_work_for(const struct st_call *c, cons
 	struct st_work_key key = st_work_here(c->tgid, c->tid);
 	__u64 sock = s->sock, *caller;
 
-	if (key.kind == ST_TASK_GOROUTINE) {
-		caller = bpf_map_lookup_elem(&callers, &sock);
-		if (caller)
-			key.id = *caller;
-		return st_work_above(key);
-	}
-	return st_marked(c->tgid, ST_MARK_TASKS) ? NULL : st_work_of_thread(&key);
+	if (!key.id)
+		return NULL;
+	if (key.kind == ST_WORK_THREAD)
+		return st_work_of_thread(&key);
+	/* Go: another goroutine writes what one has announced as its call. */
+	caller = bpf_map_lookup_elem(&callers, &sock);
+	if (caller)
+		key.id = *caller;
+	return st_work_above(key);
 }
 
 /* The ids of the request that begins a turn of this connection. own: a trace that its head names. */

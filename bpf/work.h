@@ -15,12 +15,12 @@ static __always_inline struct st_work *st_work_make(const struct st_work_key *ke
 	return bpf_map_lookup_elem(&works, key);
 }
 
-static __always_inline void st_work_born(__u64 goid, __u64 parent)
+static __always_inline void st_work_born(__u64 task, __u64 parent)
 {
 	struct st_work_key key = {
-		.id = goid,
+		.id = task,
 		.tgid = bpf_get_current_pid_tgid() >> 32,
-		.kind = ST_TASK_GOROUTINE,
+		.kind = ST_WORK_TASK,
 	};
 	struct st_work *w = st_work_make(&key);
 

@@ -109,6 +109,10 @@ CASES = [
     Case("chain", start.chain(start.go(), start.c("blocking.c", "thread"), start.python("threads.py"), start.node("node.js"),
                               start.rust("blocking.rs"), start.go("-plain"), start.python("threads.py"), start.c("blocking.c", "fork")),
          {"chain": Mode(depths(8))}, 0.99, 0.99, quick=1000),
+    # Of services that know whose a call is when they send it (--propagate).
+    Case("chain_sure", start.chain(start.go(), start.c("blocking.c", "thread"), start.python("threads.py"), start.rust("blocking.rs"),
+                                   start.go("-plain"), start.c("blocking.c", "fork")),
+         {"chain": Mode(depths(6))}, 0.99, 0.99, quick=1000),
     # Node's calls that are awaited together have no parent until 32 others were sure: a dozen of these requests.
     Case("tree", start.chain(start.go(), start.node("node.js"), start.python("threads.py")), {"tree": Mode(TREE)}, 0.99,
          0.99, requests=1500, quick=1500),

@@ -19,10 +19,10 @@ struct st_candidates {
 	struct st_link links[CANDIDATES_MAX];
 };
 
-static void add(struct st_candidates *list, const struct st_xchg *x)
+static void add(struct st_candidates *list, struct st_trace *t, const uint8_t span_id[8])
 {
-	list->v[list->cnt].trace = st_trace__ref(x->lin.trace);
-	memcpy(list->v[list->cnt++].span_id, x->lin.span_id, 8);
+	list->v[list->cnt].trace = st_trace__ref(t);
+	memcpy(list->v[list->cnt++].span_id, span_id, 8);
 }
 
 void st_candidates__note(struct st_core *c, struct st_xchg *call)
@@ -34,17 +34,18 @@ void st_candidates__note(struct st_core *c, struct st_xchg *call)
 		return;
 	for (; x && list->cnt < CANDIDATES_MAX; x = x->lin.at[ST_LIST_PROC].next) {
 		if (x->lin.trace) /* else it is not known yet */
-			add(list, x);
+			add(list, x->lin.trace, x->lin.span_id);
 	}
 	call->lin.candidates = list;
 }
 
-void st_candidates__found(struct st_core *c, struct st_xchg *call, const struct st_xchg *up)
+void st_candidates__found(struct st_core *c, struct st_xchg *call, struct st_trace *t,
+			  const uint8_t span_id[8])
 {
 	st_candidates__free(c, call);
 	call->lin.candidates = calloc(1, sizeof(*call->lin.candidates));
 	if (call->lin.candidates)
-		add(call->lin.candidates, up);
+		add(call->lin.candidates, t, span_id);
 }
 
 void st_candidates__link(struct st_xchg *x, struct st_span *s)

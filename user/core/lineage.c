@@ -81,13 +81,11 @@ static void adopt_now(struct st_core *c, struct st_xchg *x)
 }
 
 /*
- * A call has told the other end which trace it belongs to, and that stands: may it be below up? What
- * nobody was told of takes the call's id.
+ * A call has told the other end which trace it belongs to, and that stands: may it be of this one? A
+ * trace that nobody was told of takes the call's id.
  */
-static bool agrees(const struct st_xchg *x, const struct st_xchg *up)
+static bool agrees(const struct st_xchg *x, struct st_trace *t)
 {
-	struct st_trace *t = up->lin.trace;
-
 	if (!x->lin.sent || !t)
 		return true;
 	take_id(t, x->lin.sent);
@@ -95,19 +93,20 @@ static bool agrees(const struct st_xchg *x, const struct st_xchg *up)
 }
 
 /* Its cause is known, but it left with a trace of its own. */
-static void settle_apart(struct st_core *c, struct st_xchg *x, const struct st_xchg *up)
+static void settle_apart(struct st_core *c, struct st_xchg *x, struct st_trace *t,
+			 const uint8_t span_id[8])
 {
 	x->lin.trace = st_trace__ref(x->lin.sent);
 	x->lin.evidence = ST_EV_NONE;
 	x->lin.parent = NULL;
 	x->lin.settled = true;
-	st_candidates__found(c, x, up);
+	st_candidates__found(c, x, t, span_id);
 }
 
 static void settle_below(struct st_core *c, struct st_xchg *x, const struct st_xchg *up)
 {
-	if (!agrees(x, up)) {
-		settle_apart(c, x, up);
+	if (!agrees(x, up->lin.trace)) {
+		settle_apart(c, x, up->lin.trace, up->lin.span_id);
 		return;
 	}
 	x->lin.trace = st_trace__ref(up->lin.trace);
@@ -177,6 +176,12 @@ void st_lineage__below_remote(struct st_core *c, struct st_xchg *x, struct st_tr
 		return;
 	}
 	placed(x, evidence);
+	if (!agrees(x, t)) {
+		settle_apart(c, x, t, parent_id);
+		st_trace__unref(c, t);
+		spread(c, x);
+		return;
+	}
 	x->lin.trace = t;
 	memcpy(x->lin.parent_id, parent_id, sizeof(x->lin.parent_id));
 	x->lin.has_parent = true;

@@ -63,8 +63,9 @@ void st_lineage__root(struct st_core *c, struct st_xchg *x);
 void st_lineage__adopt(struct st_xchg *up, struct st_trace *t);
 /* candidates.c: requests in hand that may have caused a call; kept, linked to, given back. */
 void st_candidates__note(struct st_core *c, struct st_xchg *call);
-/* The one that caused it is known, but not where the call says that it belongs to; up is settled. */
-void st_candidates__found(struct st_core *c, struct st_xchg *call, const struct st_xchg *up);
+/* The span that caused it is known, but the call has said that it belongs to another trace. */
+void st_candidates__found(struct st_core *c, struct st_xchg *call, struct st_trace *t,
+			  const uint8_t span_id[8]);
 void st_candidates__link(struct st_xchg *x, struct st_span *s);
 void st_candidates__free(struct st_core *c, struct st_xchg *x);
 
