@@ -431,6 +431,15 @@ static int propagate(struct trace *t)
 	return 0;
 }
 
+static void enroll_old(struct trace *t)
+{
+	int err = st_propagation__enroll_old(t->wire);
+
+	if (err)
+		st_info("--propagate: connections that are there already do not tell: %s",
+			strerror(-err));
+}
+
 static int start(struct trace *t)
 {
 	int err = block_signals(t);
@@ -453,6 +462,8 @@ static int start(struct trace *t)
 		st_who__on_chosen(t->who, follow_one, t);
 	if (!err)
 		err = st_who__begin(t->who, t->tracer);
+	if (!err && t->wire)
+		enroll_old(t);
 	if (!err && !(t->overflow = st_overflow__new(t->cfg)))
 		err = -ENOMEM;
 	return err;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kern/iter.h"
 #include "kern/procs.h"
 #include "kern/tracer.h"
 #include "lib/log.h"
@@ -22,6 +23,7 @@ struct st_propagation {
 	struct st_tracer *tracer;
 	uint32_t ways;
 	struct bpf_object *obj;
+	bool old; /* the programs for older sockets are there */
 	struct bpf_link *socket;
 };
 
@@ -39,7 +41,8 @@ static int enable(struct st_propagation *p, const char *name)
 	return prog ? bpf_program__set_autoload(prog, true) : -ENOENT;
 }
 
-static int load(struct st_propagation *p)
+/* old: with the programs for sockets that are older than we are, which not every kernel takes. */
+static int load(struct st_propagation *p, bool old)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "spantap_wire");
 	size_t sz;
@@ -52,7 +55,18 @@ static int load(struct st_propagation *p)
 	err = st_tracer__share_maps(p->tracer, p->obj);
 	if (!err)
 		err = enable(p, "on_socket");
-	return err ? err : bpf_object__load(p->obj);
+	if (!err && old)
+		err = enable(p, "old_listen");
+	if (!err && old)
+		err = enable(p, "old_sockets");
+	if (!err)
+		err = bpf_object__load(p->obj);
+	p->old = old;
+	if (err) {
+		bpf_object__close(p->obj);
+		p->obj = NULL;
+	}
+	return err;
 }
 
 static int set_rules(struct st_propagation *p, const struct st_wire_rule *rules, uint32_t cnt)
@@ -126,7 +140,9 @@ int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wir
 		free(p);
 		return -ENOTSUP;
 	}
-	err = load(p);
+	err = load(p, true);
+	if (err)
+		err = load(p, false);
 	if (err)
 		st_error("--propagate: loading the BPF programs: %s", strerror(-err));
 	if (!err)
@@ -155,6 +171,58 @@ void st_propagation__close(struct st_propagation *p)
 	st_propagation__detach(p);
 	bpf_object__close(p->obj);
 	free(p);
+}
+
+/* ---- sockets that are older than we are ---- */
+
+static void add_inode(struct st_propagation *p, const char *path)
+{
+	unsigned long long ino;
+	uint64_t key;
+	uint8_t one = 1;
+	char link[64];
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
+
+	if (n <= 0)
+		return;
+	link[n] = 0;
+	if (sscanf(link, "socket:[%llu]", &ino) != 1)
+		return;
+	key = ino;
+	bpf_map_update_elem(map_fd(p, "inodes"), &key, &one, BPF_ANY);
+}
+
+/* The sockets of a process that is traced. */
+static void add_inodes(void *ctx, uint32_t tgid, uint32_t parent)
+{
+	struct st_propagation *p = ctx;
+	char path[PATH_SZ];
+	struct dirent *e;
+	DIR *d;
+
+	(void)parent;
+	if (!st_tracer__traces(p->tracer, tgid))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/fd", tgid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%u/fd/%.20s", tgid, e->d_name);
+		add_inode(p, path);
+	}
+	if (d)
+		closedir(d);
+}
+
+int st_propagation__enroll_old(struct st_propagation *p)
+{
+	int err;
+
+	if (!p->old)
+		return -ENOTSUP;
+	err = st_procs__each(add_inodes, p);
+	if (!err)
+		err = st_iter__run(p->obj, "old_listen", NULL);
+	return err ? err : st_iter__run(p->obj, "old_sockets", NULL);
 }
 
 int st_propagation__counts(const struct st_propagation *p, uint64_t out[ST_W_MAX])

@@ -13,6 +13,7 @@
 
 #include "kern/counters.h"
 #include "kern/cpus.h"
+#include "kern/iter.h"
 #include "kern/plan.h"
 #include "lib/log.h"
 
@@ -34,6 +35,7 @@ struct st_tracer {
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
 	bool propagates;
+	bool all;
 	struct st_hists hists;
 	int any_ring;
 	int ask_fd; /* -1: not looked up yet */
@@ -266,8 +268,6 @@ static void fill_config(struct st_tracer *t, const struct st_tracer_config *in,
 		out->ports[i] = in->ports[i];
 }
 
-static int walk(struct st_tracer *t, const char *name, const struct bpf_iter_attach_opts *opts);
-
 int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 {
 	static const struct st_plan_ops ops = {size_maps, prepare, discard};
@@ -294,6 +294,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 	/* Spans carry the times themselves. */
 	t->hists.max = cfg->timing_only ? HIST_MAX : 1;
 	t->propagates = cfg->propagate;
+	t->all = cfg->all;
 	t->max_conns = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
 	fill_config(t, cfg, &bpf_cfg);
 	err = make_rings(t, online);
@@ -304,7 +305,7 @@ int st_tracer__open(const struct st_tracer_config *cfg, struct st_tracer **out)
 		return err;
 	}
 	st_tracer__set_proc(t, bpf_cfg.self_tgid, ST_PROC_IGNORED);
-	t->ctl->unix_known = !cfg->timing_only && !walk(t, "unix_old", NULL);
+	t->ctl->unix_known = !cfg->timing_only && !st_iter__run(t->obj, "unix_old", NULL);
 	t->ctl->mode = cfg->timing_only ? ST_MODE_TIMING : ST_MODE_HEAD;
 	__atomic_store_n(&t->ctl->stopping, 0, __ATOMIC_RELEASE);
 	*out = t;
@@ -437,6 +438,13 @@ uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid)
 	return (uint32_t)(t->procs[tgid >> 5] >> ((tgid & 31) * 2)) & 3;
 }
 
+bool st_tracer__traces(const struct st_tracer *t, uint32_t tgid)
+{
+	uint32_t state = st_tracer__proc(t, tgid);
+
+	return state == ST_PROC_TRACED || (t->all && state == ST_PROC_UNKNOWN);
+}
+
 void st_tracer__ask(struct st_tracer *t, const uint32_t *slots, uint32_t cnt)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
@@ -452,45 +460,13 @@ void st_tracer__ask(struct st_tracer *t, const uint32_t *slots, uint32_t cnt)
 	bpf_prog_test_run_opts(t->ask_fd, &opts);
 }
 
-static int read_to_end(int fd)
-{
-	char buf[64];
-	ssize_t n;
-
-	do {
-		n = read(fd, buf, sizeof(buf));
-	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	return n < 0 ? -errno : 0;
-}
-
-/* Runs an iterator to its end. Returns 0 or -errno; -ENOENT: it is not there. */
-static int walk(struct st_tracer *t, const char *name, const struct bpf_iter_attach_opts *opts)
-{
-	struct bpf_program *prog = bpf_object__find_program_by_name(t->obj, name);
-	struct bpf_link *link;
-	int fd, err = -ENOENT;
-
-	if (!prog || !bpf_program__autoload(prog))
-		return err;
-	link = bpf_program__attach_iter(prog, opts);
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd >= 0) {
-		err = read_to_end(fd);
-		close(fd);
-	}
-	bpf_link__destroy(link);
-	return err;
-}
-
 uint32_t st_tracer__walk_sockets(struct st_tracer *t)
 {
 	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map_fd(t, "socks")};
 
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	t->ctl->round += 1 + !(t->ctl->round + 1); /* never 0 */
-	return walk(t, "alive", &opts) ? 0 : t->ctl->round;
+	return st_iter__run(t->obj, "alive", &opts) ? 0 : t->ctl->round;
 }
 
 int st_tracer__counters(const struct st_tracer *t, uint64_t out[ST_C_MAX])

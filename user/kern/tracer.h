@@ -76,6 +76,8 @@ void st_tracer__mark(struct st_tracer *t, uint32_t tgid, uint32_t mark);
 /* enum st_proc_state of a thread group. */
 void st_tracer__set_proc(struct st_tracer *t, uint32_t tgid, uint32_t state);
 uint32_t st_tracer__proc(const struct st_tracer *t, uint32_t tgid);
+/* Are its calls captured? */
+bool st_tracer__traces(const struct st_tracer *t, uint32_t tgid);
 
 /*
  * Brings the TX positions of these slots up to date (st_slot.dir[ST_TX].pos): what was accepted of
