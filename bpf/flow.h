@@ -251,7 +251,7 @@ static __always_inline void st_wire_rx(struct sock *sk, const struct st_call *c,
  * spliced: splice(2) may have called.
  */
 static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, __u64 left,
-						     bool unreadable, bool spliced,
+						     bool unreadable, bool spliced, __u64 inserted,
 						     struct st_slot **slot)
 {
 	struct st_slot_dir *d;
@@ -269,7 +269,9 @@ static __always_inline struct st_call *st_send_enter(struct sock *sk, __u64 id, 
 	/* Pages within a turn (sendfile): whatever is looked at next tells how far they came. */
 	if (unreadable && !spliced && s->last_dir == ST_TX + 1)
 		goto out;
-	pos = st_pos_extend(d->pos, st_write_seq(sk));
+	pos = st_pos_extend(d->pos, st_write_seq(sk) - d->shift);
+	left -= inserted;
+	d->shift += inserted;
 	if (d->call_end == pos + left)
 		goto out;
 	d->call_end = pos + left;
@@ -302,17 +304,29 @@ static __always_inline void st_send_run(struct sock *sk, struct st_call *c, stru
 	s->dir[ST_TX].time_ns = bpf_ktime_get_ns();
 }
 
+#ifdef ST_PROBE
+#define st_wire_message(sk, inserted) 0
+#define st_wire_source(sk, c)	      ((void)0)
+#endif
+
 /* TCP: bytes are about to be queued, by a task that is traced. */
 static __always_inline void st_send_begin(struct sock *sk, const struct msghdr *msg, __u64 id,
 					  __u64 left)
 {
+	bool kernel = st_iter_is_kernel(&msg->msg_iter), ours = false;
+	__u64 inserted = 0;
 	struct st_slot *s;
-	struct st_call *c =
-		st_send_enter(sk, id, left, st_iter_is_kernel(&msg->msg_iter), true, &s);
+	struct st_call *c;
 
+	if (kernel && cfg.propagate & ST_PROPAGATE_HEADER)
+		ours = st_wire_message(sk, &inserted);
+	c = st_send_enter(sk, id, left, kernel && !ours, true, inserted, &s);
 	if (!c)
 		return;
-	st_src_iter(&c->src, &msg->msg_iter);
+	if (ours)
+		st_wire_source(sk, c);
+	else
+		st_src_iter(&c->src, &msg->msg_iter);
 	st_send_run(sk, c, s);
 }
 
@@ -321,7 +335,7 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 					      __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, id, left, !src->segs, false, &s);
+	struct st_call *c = st_send_enter(sk, id, left, !src->segs, false, 0, &s);
 
 	if (!c)
 		return;
@@ -333,7 +347,7 @@ static __always_inline void st_send_begin_src(struct sock *sk, const struct st_s
 static __always_inline void st_sendpage_begin(struct sock *sk, __u64 id, __u64 left)
 {
 	struct st_slot *s;
-	struct st_call *c = st_send_enter(sk, id, left, true, true, &s);
+	struct st_call *c = st_send_enter(sk, id, left, true, true, 0, &s);
 
 	if (c)
 		st_send_run(sk, c, s);
@@ -352,7 +366,8 @@ static __always_inline void st_send_end(struct sock *sk)
 	if (!ctl.watching || !st_current_wanted() || !st_conn_find(sk, &conn))
 		return;
 	s = conn.s;
-	st_accepted(s, conn.slot, ST_TX, st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk)));
+	st_accepted(s, conn.slot, ST_TX,
+		    st_pos_extend(s->dir[ST_TX].pos, st_write_seq(sk) - s->dir[ST_TX].shift));
 }
 
 /*
@@ -406,7 +421,7 @@ static __always_inline void st_moved(struct sock *sk, __u32 bytes, __u8 dir, boo
 	end = d->pos + bytes;
 	if (tcp) {
 		end = st_pos_extend(d->pos, st_copied_seq(sk, &sent));
-		s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, sent);
+		s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, sent - s->dir[ST_TX].shift);
 	}
 	c = st_call_new(dir == ST_RX ? ST_SCRATCH_RECV : ST_SCRATCH_SENT, &conn, dir, id);
 	if (!c)
@@ -457,7 +472,7 @@ static __always_inline void st_ask_one(__u32 i)
 	tp = (struct tcp_sock *)s->sock;
 	seq = BPF_CORE_READ(tp, write_seq);
 #endif
-	end = st_pos_extend(s->dir[ST_TX].pos, seq);
+	end = st_pos_extend(s->dir[ST_TX].pos, seq - s->dir[ST_TX].shift);
 	if (!(s->flags & ST_SLOT_CLOSED) && end > s->dir[ST_TX].pos)
 		s->dir[ST_TX].pos = end;
 }

@@ -154,16 +154,25 @@ struct st_wire {
 	struct st_ids ids; /* of the last request's span */
 	__u64 conn_id;	   /* 0: it made none yet */
 	__u32 slot;
-	__u32 turn;    /* of the request that has ids */
-	__u32 seq;     /* of its first byte */
-	__u8 state;    /* ST_WIRE_* */
-	__u8 reserved; /* segments are being cut for the option */
-	__u16 pad;
+	__u32 turn;	/* of the request that has ids */
+	__u32 seq;	/* of its first byte */
+	__u8 state;	/* ST_WIRE_* */
+	__u8 reserved;	/* segments are being cut for the option */
+	__u8 header;	/* ST_HEADER_* */
+	__u8 fresh;	/* the message at hand has not come to the send hook yet */
+	__u32 inserted; /* header.h: bytes, into the message at hand */
+	__u32 message;	/* ... its bytes without them */
+	__u64 left;	/* ... bytes of the request's body that are still to come */
+	__u64 cookie;	/* ... its key in the map */
 };
 
-#define ST_WIRE_NONE  0 /* nothing to tell */
-#define ST_WIRE_READY 1 /* the next segments carry it */
-#define ST_WIRE_SENT  2 /* one did */
+#define ST_HEADER_OFF	0 /* its messages do not come by */
+#define ST_HEADER_ON	1
+#define ST_HEADER_LEAVE 2 /* nothing is inserted any more; it leaves the map as soon as it can */
+
+#define ST_WIRE_NONE	0 /* nothing to tell */
+#define ST_WIRE_READY	1 /* the next segments carry it */
+#define ST_WIRE_SENT	2 /* one did */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -205,6 +214,13 @@ struct {
 	__type(value, struct st_wire_rule);
 } wire_rules SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct st_wire_header);
+} wire_header SEC(".maps");
+
 struct st_wire_counts {
 	__u64 v[ST_W_MAX];
 };
@@ -216,22 +232,30 @@ struct {
 	__type(value, struct st_wire_counts);
 } wire_counts SEC(".maps");
 
-/* scan.h; the beginning of a request that is looked through for its traceparent. */
-#define ST_SCAN_MAX 1024
+/* head.h; the beginning of a request that is looked through for what it says of its trace. */
+#define ST_HEAD_LOOK 2048
 
-struct st_scan {
-	struct st_ids ids; /* that were found */
-	__u32 cnt;	   /* how often, 2 at most */
-	__u32 line;	   /* where the second line begins; 0: not found */
-	__u8 p[ST_SCAN_MAX + 96];
+struct st_head {
+	struct st_ids ids; /* of its traceparent */
+	__u64 length;	   /* of its body, when it says so */
+	__u32 cnt;	   /* traceparents, malformed ones counted twice */
+	__u32 lengths;	   /* how often it says so */
+	__u32 line;	   /* where its second line begins; 0: not there */
+	__u32 end;	   /* where it ends; 0: not there */
+	__u32 flags;	   /* ST_HEAD_* */
+	__u32 pad;
+	__u8 p[ST_HEAD_LOOK + 128];
 };
+
+#define ST_HEAD_FOREIGN 1u /* it tells of a trace in another format */
+#define ST_HEAD_OPEN	2u /* where its body ends is not known from it, or another protocol follows */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct st_scan);
-} scans SEC(".maps");
+	__type(value, struct st_head);
+} heads SEC(".maps");
 #endif
 
 /* passed.h; where bytes of a proxy's connections were received. */

@@ -6,6 +6,7 @@
  */
 #include "maps.h"
 #include "option.h"
+#include "header.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -71,6 +72,7 @@ static __always_inline void st_flags_on(struct bpf_sock_ops *ops, int flags)
 static __always_inline void st_connected(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct st_sk *m = bpf_sk_storage_get(&socks, sk, 0, 0);
+	struct st_wire *w;
 
 	if (!m || !m->conn_id)
 		return;
@@ -78,10 +80,13 @@ static __always_inline void st_connected(struct bpf_sock_ops *ops, struct bpf_so
 		st_wire_count(ST_W_DENIED);
 		return;
 	}
-	if (!bpf_sk_storage_get(&wires, sk, 0, BPF_SK_STORAGE_GET_F_CREATE))
+	w = bpf_sk_storage_get(&wires, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!w)
 		return;
 	if (cfg.propagate & ST_PROPAGATE_OPTION)
 		st_flags_on(ops, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	if (cfg.propagate & ST_PROPAGATE_HEADER)
+		st_header_enter(ops, w);
 	st_wire_count(ST_W_ENROLLED);
 }
 
@@ -92,21 +97,27 @@ static __always_inline void st_accepting(struct bpf_sock_ops *ops, struct bpf_so
 		st_flags_on(ops, BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG);
 }
 
-static __always_inline void st_option_cb(struct bpf_sock_ops *ops, struct bpf_sock *sk)
+static __always_inline void st_segment_cb(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct st_serve *sv;
 	struct st_wire *w;
 
+	w = bpf_sk_storage_get(&wires, sk, 0, 0);
+	if (w && ops->op == BPF_SOCK_OPS_PARSE_HDR_OPT_CB) {
+		st_header_leave(ops, w);
+		return;
+	}
 	if (ops->op == BPF_SOCK_OPS_PARSE_HDR_OPT_CB) {
 		sv = bpf_sk_storage_get(&serves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (sv)
 			st_option_read(ops, sv);
 		return;
 	}
-	w = bpf_sk_storage_get(&wires, sk, 0, 0);
 	if (!w)
 		return;
-	if (ops->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB)
+	if (ops->op == BPF_SOCK_OPS_RTT_CB || ops->op == BPF_SOCK_OPS_RETRANS_CB)
+		st_header_leave(ops, w);
+	else if (ops->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB)
 		st_option_len(ops, w);
 	else
 		st_option_write(ops, w);
@@ -129,10 +140,23 @@ int on_socket(struct bpf_sock_ops *ops)
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
-		st_option_cb(ops, sk);
+	case BPF_SOCK_OPS_RTT_CB:
+	case BPF_SOCK_OPS_RETRANS_CB:
+		st_segment_cb(ops, sk);
 		break;
 	}
 	return 1;
+}
+
+SEC("?sk_msg")
+int on_message(struct sk_msg_md *m)
+{
+	struct bpf_sock *sk = m->sk;
+	struct st_wire *w = sk ? bpf_sk_storage_get(&wires, sk, 0, 0) : NULL;
+
+	if (w)
+		st_header_message(m, sk, w);
+	return SK_PASS;
 }
 
 /* ---- sockets that are older than we are ---- */

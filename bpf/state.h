@@ -13,7 +13,8 @@ static __always_inline void st_state_positions(struct sock *sk, struct st_slot *
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	__u32 copied, next;
 
-	s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos, BPF_CORE_READ(tp, write_seq));
+	s->dir[ST_TX].pos = st_pos_extend(s->dir[ST_TX].pos,
+					  BPF_CORE_READ(tp, write_seq) - s->dir[ST_TX].shift);
 	r->pos = s->dir[r->dir & 1].pos;
 	r->opp_pos = s->dir[(r->dir & 1) ^ 1].pos;
 	if (r->what != ST_STATE_PEER_FIN)

@@ -15,11 +15,12 @@
 
 #include "arch.h"
 #include "marks.h"
+#include "payload.h"
 #include "task.h"
 #include "work.h"
 
 #ifndef ST_PROBE
-#include "scan.h"
+#include "head.h"
 
 /* So many requests of a process must have been answered by who read them. */
 #define ST_CREW_AGREED 2u
@@ -138,7 +139,8 @@ static __always_inline struct st_came *st_came_at(struct st_serve *sv, __u32 seq
 }
 
 static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
-					 const struct st_slot *s, const struct st_ids *ids)
+					 const struct st_slot *s, const struct st_ids *ids,
+					 __u32 seq)
 {
 	struct st_cursor cur;
 	struct st_rec *r = st_rec_new(&cur, ST_REC_WIRE, ST_PAYLOAD_S);
@@ -149,6 +151,7 @@ static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
 	r->slot = c->slot;
 	r->turn = s->turn;
 	r->pos = c->pos;
+	r->opp_pos = st_pos_extend(c->pos, seq);
 	r->dir = c->dir;
 	r->what = what;
 	r->len = sizeof(*ids);
@@ -157,36 +160,34 @@ static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
 	st_rec_submit(r, &cur);
 }
 
-/* The first bytes of the call's buffer, into scratch. NULL: they cannot be read. */
-static __always_inline struct st_scan *st_scan_call(const struct st_call *c, __u32 *len)
-{
-	__u32 zero = 0;
-	struct st_scan *s = bpf_map_lookup_elem(&scans, &zero);
-	__u64 n = c->src.len;
+/* What a request's head says of its trace. */
+enum st_said { ST_SAID_NOTHING, ST_SAID_IDS, ST_SAID_OTHER };
 
-	if (!s || c->src.segs != 1)
-		return NULL;
-	if (n > c->bytes)
-		n = c->bytes;
-	if (n > ST_SCAN_MAX)
-		n = ST_SCAN_MAX;
-	barrier_var(n);
-	if (!n || n > ST_SCAN_MAX || bpf_probe_read_user(s->p, n, (void *)c->src.base))
-		return NULL;
-	*len = n;
-	return s;
+static __always_inline enum st_said st_head_said(const struct st_head *h)
+{
+	if (h->flags & ST_HEAD_FOREIGN)
+		return ST_SAID_OTHER;
+	return h->cnt == 1 ? ST_SAID_IDS : ST_SAID_NOTHING;
 }
 
-/* Does the head in this call name a trace? */
-static __noinline int st_wire_header(const struct st_call *c, struct st_ids *ids)
+/* ids: of its traceparent. */
+static __noinline int st_wire_said(const struct st_call *c, struct st_ids *ids)
 {
-	__u32 n = 0;
-	struct st_scan *scan = st_scan_call(c, &n);
+	struct st_head *h = st_head_scratch();
+	__u64 addr = 0, n = 0;
 
-	if (!scan || !st_scan_head(scan, n))
-		return 0;
-	*ids = scan->ids;
-	return 1;
+	if (!h || !st_src_at(&c->src, 0, &addr, &n))
+		return ST_SAID_NOTHING;
+	if (n > c->bytes)
+		n = c->bytes;
+	if (n > ST_HEAD_LOOK)
+		n = ST_HEAD_LOOK;
+	barrier_var(n);
+	if (!n || n > ST_HEAD_LOOK || bpf_probe_read_user(h->p, n, (void *)addr))
+		return ST_SAID_NOTHING;
+	st_head_scan(h, n);
+	*ids = h->ids;
+	return st_head_said(h);
 }
 
 /*
@@ -204,24 +205,27 @@ static __always_inline bool st_is_no_request(const struct st_call *c)
 	       ((first & 0xff) == 1 && (first >> 8 & 0xff) > 1 && (first >> 8 & 0xff) < 12);
 }
 
-/* A request begins: the ids of its span. */
+/* A request begins: the ids of its span. 0: its trace is not known here. */
 static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *c,
 				     const struct st_slot *s)
 {
 	struct st_came *came = st_came_at(sv, (__u32)c->pos);
 	struct st_ids above;
+	int said;
 
 	sv->turn = s->turn;
 	sv->conn_id = s->conn_id;
 	st_ids_own(&sv->ids, s->conn_id, s->turn);
 	if (came) {
 		st_ids_trace(&sv->ids, &came->ids);
-		st_wire_tell(ST_WIRE_CAME, c, s, &came->ids);
+		st_wire_tell(ST_WIRE_CAME, c, s, &came->ids, (__u32)c->pos);
 		came->valid = 0;
-	} else if (st_wire_header(c, &above)) {
-		st_ids_trace(&sv->ids, &above);
+		return 1;
 	}
-	return 0;
+	said = st_wire_said(c, &above);
+	if (said == ST_SAID_IDS)
+		st_ids_trace(&sv->ids, &above);
+	return said != ST_SAID_OTHER;
 }
 
 /* Bytes were received, by who runs. */
@@ -240,7 +244,8 @@ static __noinline int st_wire_read(struct sock *sk, const struct st_call *c, str
 		/* Bytes of the request before may come first. */
 		if (st_is_no_request(c))
 			return 0;
-		st_serve_begin(sv, c, s);
+		if (!st_serve_begin(sv, c, s))
+			key.id = 0;
 	} else if (st_same_work(&sv->reader, &key)) {
 		return 0;
 	}
@@ -299,9 +304,9 @@ static __always_inline struct st_work *st_work_above(struct st_work_key key)
 	return NULL;
 }
 
-static __always_inline struct st_work *st_work_for(const struct st_call *c, const struct st_slot *s)
+static __always_inline struct st_work *st_work_for(const struct st_slot *s, __u64 tgid_tid)
 {
-	struct st_work_key key = st_work_here(c->tgid, c->tid);
+	struct st_work_key key = st_work_here(tgid_tid >> 32, (__u32)tgid_tid);
 	__u64 sock = s->sock, *caller;
 
 	if (!key.id)
@@ -316,23 +321,39 @@ static __always_inline struct st_work *st_work_for(const struct st_call *c, cons
 }
 
 /* The ids of the request that begins a turn of this connection. own: a trace that its head names. */
-static __always_inline void st_wire_fill(struct st_wire *w, const struct st_call *c,
-					 const struct st_slot *s, __u32 turn,
-					 const struct st_ids *own)
+static __always_inline void st_wire_fill(struct st_wire *w, const struct st_slot *s, __u32 slot,
+					 __u64 tgid_tid, __u32 turn, const struct st_ids *own)
 {
 	struct st_work *above;
 
 	w->turn = turn;
 	w->conn_id = s->conn_id;
-	w->slot = c->slot;
+	w->slot = slot;
 	st_ids_own(&w->ids, s->conn_id, turn);
 	if (own) {
 		st_ids_trace(&w->ids, own);
 		return;
 	}
-	above = st_work_for(c, s);
+	above = st_work_for(s, tgid_tid);
 	if (above)
 		st_ids_trace(&w->ids, &above->ids);
+}
+
+/* Nothing is told of a request that tells of its trace in a way that is not read here. */
+static __always_inline bool st_wire_find(struct st_wire *w, const struct st_call *c,
+					 const struct st_slot *s)
+{
+	struct st_ids own;
+	int said;
+
+	if (w->conn_id == s->conn_id && w->turn == s->turn)
+		return true; /* its header was inserted */
+	said = st_wire_said(c, &own);
+	if (said == ST_SAID_OTHER)
+		return false;
+	st_wire_fill(w, s, c->slot, (__u64)c->tgid << 32 | c->tid, s->turn,
+		     said == ST_SAID_IDS ? &own : NULL);
+	return true;
 }
 
 /* A turn begins to be sent. */
@@ -340,7 +361,6 @@ static __noinline int st_wire_send(struct sock *sk, const struct st_call *c, str
 {
 	struct st_wire *w = bpf_sk_storage_get(&wires, sk, 0, 0);
 	struct st_serve *sv;
-	struct st_ids own;
 
 	if (!w) {
 		sv = bpf_sk_storage_get(&serves, sk, 0, 0);
@@ -349,11 +369,38 @@ static __noinline int st_wire_send(struct sock *sk, const struct st_call *c, str
 		return 0;
 	}
 	w->state = ST_WIRE_NONE;
-	if (w->conn_id != s->conn_id || w->turn != s->turn)
-		st_wire_fill(w, c, s, s->turn, st_wire_header(c, &own) ? &own : NULL);
-	w->seq = (__u32)c->pos;
+	if (!st_wire_find(w, c, s))
+		return 0;
+	w->seq = (__u32)c->pos + s->dir[ST_TX].shift;
 	w->state = ST_WIRE_READY;
-	st_wire_tell(ST_WIRE_LEFT, c, s, &w->ids);
+	st_wire_tell(ST_WIRE_LEFT, c, s, &w->ids, w->seq);
+	return 0;
+}
+
+/*
+ * Headers are inserted into a message before the send hook sees it. 1: this is the message's first
+ * piece, and the system call's buffer has its bytes; inserted: how many more the piece has.
+ */
+static __noinline int st_wire_message(struct sock *sk, __u64 *inserted)
+{
+	struct st_wire *w = bpf_sk_storage_get(&wires, sk, 0, 0);
+
+	if (!w || !w->fresh)
+		return 0;
+	*inserted = w->inserted;
+	w->inserted = 0;
+	w->fresh = 0;
+	return 1;
+}
+
+/* Of a message within a turn it is not told which part of the buffer it is, unless it is all of it. */
+static __noinline int st_wire_source(struct sock *sk, struct st_call *c)
+{
+	struct st_wire *w = bpf_sk_storage_get(&wires, sk, 0, 0);
+
+	st_src_syscall(&c->src, sk);
+	if (!c->turn && w && (c->src.segs != 1 || c->src.len != w->message))
+		c->src.segs = 0;
 	return 0;
 }
 

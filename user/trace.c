@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "core/propagate.h"
 #include "core/sample.h"
 #include "kern/memory.h"
 #include "kern/propagation.h"
@@ -418,12 +419,24 @@ static void follow_one(void *ctx, uint32_t tgid)
 static int propagate(struct trace *t)
 {
 	const struct st_config *cfg = t->cfg;
+	struct st_wire_header header = {0};
+	struct st_propagation_config pc = {
+		.ways = cfg->propagate,
+		.rules = cfg->wire_rules,
+		.rule_cnt = (uint32_t)cfg->wire_rule_cnt,
+		.header = &header,
+	};
 	int err;
 
 	if (!cfg->propagate || t->timing_only)
 		return 0;
-	err = st_propagation__open(t->tracer, cfg->propagate, cfg->wire_rules,
-				   (uint32_t)cfg->wire_rule_cnt, &t->wire);
+	if (cfg->propagate & ST_PROPAGATE_HEADER &&
+	    st_propagate__template(&cfg->propagators, &header)) {
+		st_error(
+			"--propagate=header: OTEL_PROPAGATORS names no format to write; add tracecontext");
+		return -EINVAL;
+	}
+	err = st_propagation__open(t->tracer, &pc, &t->wire);
 	if (err)
 		return err;
 	t->own.wire = t->wire;

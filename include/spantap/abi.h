@@ -99,7 +99,9 @@ enum st_task_what {
 
 /* Values of `what` in ST_REC_WIRE. */
 enum st_wire_what {
-	ST_WIRE_LEFT = 1, /* the ids of its own span, which goes with it */
+	ST_WIRE_LEFT =
+		1, /* the ids of its own span, which goes with it; opp_pos: its position where
+			   * bytes that were put into this connection count, as for its other end */
 	ST_WIRE_CAME = 2, /* the caller's span, by TCP option */
 };
 
@@ -197,7 +199,7 @@ struct st_slot_dir {
 	__u32 head_hint;  /* length of the last head whose end was searched for */
 	__u32 plain_len;  /* bytes of the last turn's call that was copied in part and ended neither
 			   * in a last chunk nor like a head; 0: there was none */
-	__u32 pad;
+	__u32 shift;	  /* TX: bytes that --propagate put in; positions do not count them */
 };
 
 struct st_slot {
@@ -345,6 +347,20 @@ struct st_wire_rule {
 	__u16 port;    /* host byte order; 0: any */
 	__u8 used;     /* 0: the list ends here */
 	__u8 allow;
+};
+
+/*
+ * The header that is inserted: a byte with the top bit set stands for a digit: of the trace id (0 to 31),
+ * the span id (32 to 47), or whether it is sampled (48: "1" or "0").
+ */
+#define ST_HEADER_MAX	  512u
+#define ST_HEADER_DIGIT	  0x80u
+#define ST_HEADER_SPAN	  32u
+#define ST_HEADER_SAMPLED 48u
+struct st_wire_header {
+	__u32 len;  /* 0: nothing is inserted */
+	__u32 once; /* 1: a socket must have left the map when its answer comes */
+	__u8 text[ST_HEADER_MAX];
 };
 
 /* What became of them; per CPU. Append only. */

@@ -108,6 +108,7 @@ struct st_lineage {
 	struct st_trace *scope_trace; /* scope: what is left of it: a reference, */
 	uint8_t scope_span[8];	      /* and its span */
 	struct st_xchg *seq_next;     /* seq: in its bucket */
+	uint64_t seq_shift;	      /* seq: st_conn_info.shift when it began */
 	bool in_seq;
 	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */

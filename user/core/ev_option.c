@@ -46,6 +46,8 @@ static void told(struct st_core *c, const struct st_rec *rec)
 		return;
 	n->info->wired.pos = rec->pos;
 	n->info->wired.what = rec->what;
+	if (rec->what == ST_WIRE_LEFT)
+		n->info->shift = rec->opp_pos - rec->pos;
 	memcpy(&n->info->wired.ids, rec + 1, sizeof(n->info->wired.ids));
 }
 

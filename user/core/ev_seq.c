@@ -19,7 +19,9 @@
 
 static uint64_t key_of(const struct st_xchg *x)
 {
-	return x->conn->join[x->role == ST_ROLE_CLIENT] + (uint32_t)x->pos;
+	uint64_t shift = x->role == ST_ROLE_CLIENT ? x->lin.seq_shift : 0;
+
+	return x->conn->join[x->role == ST_ROLE_CLIENT] + (uint32_t)(x->pos + shift);
 }
 
 static struct st_xchg **bucket_of(struct st_core *c, uint64_t key)
@@ -63,6 +65,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 	(void)e;
 	if (!x->conn->has_join)
 		return;
+	x->lin.seq_shift = x->conn->shift;
 	key = key_of(x);
 	bucket = bucket_of(c, key);
 	other = other_end(*bucket, x, key);

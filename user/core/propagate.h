@@ -7,6 +7,7 @@
 #ifndef ST_CORE_PROPAGATE_H
 #define ST_CORE_PROPAGATE_H
 
+#include "spantap/abi.h"
 #include "spantap/carrier.h"
 #include "spantap/propagators.h"
 
@@ -78,5 +79,11 @@ int st_propagate__extract(const struct st_propagators *order, const struct st_ca
  */
 size_t st_propagate__inject(const struct st_propagators *order, const struct st_remote *r,
 			    char *buf, size_t size);
+
+/*
+ * The same fields for the kernel to fill in (st_wire_header.text and .len); where OTEL_PROPAGATORS was
+ * not given, traceparent alone. Returns 0, or -1: there is nothing to write.
+ */
+int st_propagate__template(const struct st_propagators *order, struct st_wire_header *out);
 
 #endif

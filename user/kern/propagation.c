@@ -13,6 +13,7 @@
 
 #include "kern/iter.h"
 #include "kern/procs.h"
+#include "kern/socket_try.h"
 #include "kern/tracer.h"
 #include "lib/log.h"
 #include "propagate.skel.h"
@@ -55,6 +56,8 @@ static int load(struct st_propagation *p, bool old)
 	err = st_tracer__share_maps(p->tracer, p->obj);
 	if (!err)
 		err = enable(p, "on_socket");
+	if (!err && p->ways & ST_PROPAGATE_HEADER)
+		err = enable(p, "on_message");
 	if (!err && old)
 		err = enable(p, "old_listen");
 	if (!err && old)
@@ -123,8 +126,50 @@ static int attach(struct st_propagation *p)
 	return -errno;
 }
 
-int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wire_rule *rules,
-			 uint32_t rule_cnt, struct st_propagation **out)
+/*
+ * Must be there before the first socket comes to the map. A map keeps its program alone: both go with
+ * the process.
+ */
+static int attach_header(struct st_propagation *p, const struct st_wire_header *header)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(p->obj, "on_message");
+	struct st_wire_header h = *header;
+	int fd = map_fd(p, "wire_sockets");
+	enum st_socket_trial trial;
+	uint32_t zero = 0;
+
+	if (bpf_prog_attach(bpf_program__fd(prog), fd, BPF_SK_MSG_VERDICT, 0)) {
+		st_error("--propagate=header: attaching: %s", strerror(errno));
+		return -errno;
+	}
+	trial = st_socket__try(fd);
+	if (trial == ST_SOCKET_BROKEN) {
+		st_info("--propagate=header: this kernel delays what programs may change; no header "
+			"is inserted");
+		h.len = 0;
+	}
+	h.once = trial != ST_SOCKET_SOUND;
+	if (trial == ST_SOCKET_NO_FIONREAD)
+		st_info("--propagate=header: this kernel hides unread bytes of such sockets "
+			"(FIONREAD): the first request of each connection has the header%s",
+			p->ways & ST_PROPAGATE_OPTION ? "; all have the option"
+						      : "; option is for all");
+	return bpf_map_update_elem(map_fd(p, "wire_header"), &zero, &h, BPF_ANY) ? -errno : 0;
+}
+
+static int load_all(struct st_propagation *p, const struct st_propagation_config *cfg)
+{
+	int err = load(p, true);
+
+	if (err)
+		err = load(p, false);
+	if (err)
+		st_error("--propagate: loading the BPF programs: %s", strerror(-err));
+	return err ? err : set_rules(p, cfg->rules, cfg->rule_cnt);
+}
+
+int st_propagation__open(struct st_tracer *t, const struct st_propagation_config *cfg,
+			 struct st_propagation **out)
 {
 	struct st_propagation *p = calloc(1, sizeof(*p));
 	int err;
@@ -133,20 +178,16 @@ int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wir
 	if (!p)
 		return -ENOMEM;
 	p->tracer = t;
-	p->ways = ways;
+	p->ways = cfg->ways;
 	if (st_tracer__map(t, "wires") < 0) {
 		st_error("--propagate: not on this kernel: tracing programs have no storage of "
 			 "sockets (Linux 5.11), or --rung chose hooks without it");
 		free(p);
 		return -ENOTSUP;
 	}
-	err = load(p, true);
-	if (err)
-		err = load(p, false);
-	if (err)
-		st_error("--propagate: loading the BPF programs: %s", strerror(-err));
-	if (!err)
-		err = set_rules(p, rules, rule_cnt);
+	err = load_all(p, cfg);
+	if (!err && cfg->ways & ST_PROPAGATE_HEADER)
+		err = attach_header(p, cfg->header);
 	if (!err)
 		err = attach(p);
 	if (err)

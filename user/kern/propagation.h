@@ -11,13 +11,20 @@
 struct st_tracer;
 struct st_propagation;
 
+struct st_propagation_config {
+	uint32_t ways; /* ST_PROPAGATE_*, those that the tracer was opened with */
+	/* Which destinations are told: the first rule that fits decides; none: they are. */
+	const struct st_wire_rule *rules;
+	uint32_t rule_cnt;
+	const struct st_wire_header *header; /* what is inserted: text and len */
+};
+
 /*
- * Loads and attaches, for the ways (ST_PROPAGATE_*) that the tracer was opened with. The rules say
- * which destinations are told; the first one that fits decides, none: they are. Nothing stays attached
- * when the process ends. Returns 0 or -errno after having said why.
+ * Loads and attaches; tries on a connection of its own whether this kernel inserts without harm.
+ * Nothing stays attached when the process ends. Returns 0 or -errno after having said why.
  */
-int st_propagation__open(struct st_tracer *t, uint32_t ways, const struct st_wire_rule *rules,
-			 uint32_t rule_cnt, struct st_propagation **out);
+int st_propagation__open(struct st_tracer *t, const struct st_propagation_config *cfg,
+			 struct st_propagation **out);
 /* Takes the programs away; what they counted stays. Both are safe with NULL. */
 void st_propagation__detach(struct st_propagation *p);
 void st_propagation__close(struct st_propagation *p);
