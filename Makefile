@@ -109,8 +109,9 @@ $(B)/bpf/propagate.bpf.o: bpf/propagate.bpf.c $(B)/flags
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-# A program of the tests' own.
-$(B)/bpf/count.bpf.o: tests/bpf/count.bpf.c $(B)/flags
+# Programs of the tests' own.
+TEST_BPF := $(patsubst tests/bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard tests/bpf/*.bpf.c))
+$(TEST_BPF): $(B)/bpf/%.bpf.o: tests/bpf/%.bpf.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
@@ -172,7 +173,7 @@ ASAN := $(UNIT_SRC:%.c=$(B)/asan/%)
 FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH := $(BENCH_SRC:%.c=$(B)/%)
 
-unit: $(UNIT)
+unit: $(UNIT) $(TEST_BPF)
 asan: $(ASAN)
 fuzzers: $(FUZZ)
 benches: $(BENCH)

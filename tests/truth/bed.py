@@ -64,12 +64,12 @@ class Taps:
         return sum(end.lost + end.unseen for end in ends), "; ".join(end.line for end in ends)
 
 
-def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=(), apart=False):
+def run(case, tracer, folder, attach="before", requests=None, clients=24, extra=(), apart=False, netns=None):
     """The Result. `tracer(*ARGS)` starts an attached harness.spantap.Spantap, which this stops; the case's own
-    processes are ended in any case."""
+    processes are ended in any case. netns (harness.netns): where the backend runs."""
     folder = pathlib.Path(folder)
     requests = requests or case.requests
-    with Bed(folder, case) as bed:
+    with Bed(folder, case, netns) as bed:
         if attach == "before":
             taps = Taps(tracer, folder, bed.pids, extra, apart)
             attached_ns = time.time_ns()

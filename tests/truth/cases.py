@@ -34,6 +34,11 @@ class Case:
     leave: bool = False     # clients leave before they have the answer
 
 
+def without(case, *modes):
+    """The case, of which these modes are not asked for."""
+    return dataclasses.replace(case, modes={mode: more for mode, more in case.modes.items() if mode not in modes})
+
+
 NONE, ONE, TWO = Mode(0), Mode(1), Mode(2)
 LATER = Mode(1, counted=False)
 PING = Mode(0)

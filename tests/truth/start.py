@@ -22,10 +22,11 @@ RUSTC = ("rustc", "--edition", "2021", "-O")
 
 
 class Bed:
-    """Backend and application, running; both end with the block."""
+    """Backend and application, running; both end with the block. The backend may be in a namespace of its own, for apps
+    that heed $BACKEND_ON."""
 
-    def __init__(self, folder, case):
-        self.folder, self.case, self.daemons = folder, case, []
+    def __init__(self, folder, case, netns=None):
+        self.folder, self.case, self.netns, self.daemons = folder, case, netns, []
 
     def __enter__(self):
         try:
@@ -48,12 +49,20 @@ class Bed:
     def _start_backend(self):
         port = free_port()
         argv = [compiled("backend.c", "-pthread"), port, *self.case.delay_us, *(["close"] if self.case.backend_closes else [])]
-        self.daemons.append(self.daemon("backend", argv, port, "/b/ready/x0/0"))
+        path = "/b/ready/x0/0"
+        if not self.netns:
+            self.daemons.append(self.daemon("backend", argv, port, path))
+            return port
+        far = self.netns.far
+        self.daemons.append(self.daemon("backend", [*self.netns.within, *argv], env={"LISTEN_ON": far},
+                                        ready=lambda: answers(port, path, far)))
         return port
 
     def daemon(self, name, argv, port=None, path="/ready/i0", ready=None, **more):
         """Ready when a GET of `path` on its port is answered, or else by `ready`."""
         more["env"] = {"PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "*", **more.get("env", {})}
+        if self.netns:
+            more["env"]["BACKEND_ON"] = self.netns.far
         ready = ready or (lambda: answers(port or self.port, path))
         return Daemon(argv, self.folder / f"{name}.log", ready, **more)
 

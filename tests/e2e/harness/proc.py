@@ -55,10 +55,10 @@ def listens(port, address="127.0.0.1"):
         return s.connect_ex((address, port)) == 0
 
 
-def answers(port, path="/items/ready"):
+def answers(port, path="/items/ready", address="127.0.0.1"):
     """True when an HTTP server answers here. A listening socket is not enough: Apache opens its own twice, and
     what connects to the first is reset."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection(address, port, timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

@@ -36,7 +36,8 @@ static inline void die(const char *what)
 	exit(1);
 }
 
-static inline struct sockaddr_in loopback(int port)
+/* Loopback, or the address in that variable of the environment. */
+static inline struct sockaddr_in address(const char *variable, int port)
 {
 	struct sockaddr_in addr;
 
@@ -44,12 +45,14 @@ static inline struct sockaddr_in loopback(int port)
 	addr.sin_family = AF_INET;
 	addr.sin_port = htons((unsigned short)port);
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (getenv(variable))
+		addr.sin_addr.s_addr = inet_addr(getenv(variable));
 	return addr;
 }
 
 static inline int listen_on(int port)
 {
-	struct sockaddr_in addr = loopback(port);
+	struct sockaddr_in addr = address("LISTEN_ON", port);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -70,7 +73,7 @@ static inline int accept_one(int listener)
 
 static inline int connect_to(int port)
 {
-	struct sockaddr_in addr = loopback(port);
+	struct sockaddr_in addr = address("BACKEND_ON", port);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))

@@ -6,6 +6,7 @@ Modes: one (urllib); two (one after the other); none; keep (requests.Session, el
 starts a thread that makes calls for it)."""
 
 import http.client
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ except ImportError:     # an interpreter with the standard library alone (run.py
     requests = None
 
 PORT, BACKEND = int(sys.argv[1]), int(sys.argv[2])
+HOST = os.environ.get("BACKEND_ON", "127.0.0.1")
 local = threading.local()
 pinging = threading.Lock()
 
@@ -30,13 +32,13 @@ def kept(url):
     if requests:
         local.session = getattr(local, "session", None) or requests.Session()
         return local.session.get(url, timeout=20).content
-    local.connection = getattr(local, "connection", None) or http.client.HTTPConnection("127.0.0.1", BACKEND)
+    local.connection = getattr(local, "connection", None) or http.client.HTTPConnection(HOST, BACKEND)
     local.connection.request("GET", url.partition(str(BACKEND))[2])
     return local.connection.getresponse().read()
 
 
 def call(mode, path, k):
-    url = f"http://127.0.0.1:{BACKEND}{below(path, k)}"
+    url = f"http://{HOST}:{BACKEND}{below(path, k)}"
     if mode == "keep":
         return kept(url)
     with urllib.request.urlopen(url, timeout=20) as got:

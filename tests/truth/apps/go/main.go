@@ -23,6 +23,7 @@ import (
 
 var (
 	backend string
+	host    = "127.0.0.1"
 	client  = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	jobs    = make(chan job)
 	pinging sync.Once
@@ -48,7 +49,7 @@ func pass(path string, k int) {
 }
 
 func callPath(path string) {
-	answer, err := client.Get("http://127.0.0.1:" + backend + path)
+	answer, err := client.Get("http://" + host + ":" + backend + path)
 	if err != nil {
 		log.Print(err)
 		return
@@ -130,6 +131,9 @@ func handle(w http.ResponseWriter, r *http.Request) {
 
 func main() {
 	backend = os.Args[2]
+	if on := os.Getenv("BACKEND_ON"); on != "" {
+		host = on
+	}
 	for range 4 {
 		go worker()
 	}
