@@ -122,6 +122,25 @@ static void two_in_hand_script(struct stage *g)
 }
 PLAY(two_in_hand)
 
+/* It may be the one's that the goroutine read first, not that of who made the goroutine. */
+static void second_answered_first_script(struct stage *g)
+{
+	runs(g, 7, 1, GO);
+	reads(g, 0, 7, "/r");
+	born(g, 7, 2, GO, 1);
+	runs(g, 8, 2, GO);
+	reads(g, 1, 8, "/a");
+	reads(g, 2, 8, "/b");
+	answers(g, 2, 8);
+	asks(g, 0, 8, "/of-a");
+	answers(g, 1, 8);
+	runs(g, 7, 1, GO);
+	answers(g, 0, 7);
+	over(&g->b);
+	alone(g, "/of-a");
+}
+PLAY(second_answered_first)
+
 static void two_pipelined_script(struct stage *g)
 {
 	born(g, 7, 1, GO, 0);
@@ -366,14 +385,23 @@ int main(void)
 	/* Defects that are known and not cured: only when asked for, they fail. */
 	const struct CMUnitTest known[] = {cmocka_unit_test(first_of_many)};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(branches),	     cmocka_unit_test(one_by_one),
-		cmocka_unit_test(forgotten),	     cmocka_unit_test(worker),
-		cmocka_unit_test(of_before),	     cmocka_unit_test(two_in_hand),
-		cmocka_unit_test(two_pipelined),     cmocka_unit_test(two_pipelined_old),
-		cmocka_unit_test(after_a_pipelined), cmocka_unit_test(other_process),
-		cmocka_unit_test(told_caller),	     cmocka_unit_test(contexts),
-		cmocka_unit_test(kept_context),	     cmocka_unit_test(answers_many),
-		cmocka_unit_test(context_of_before), cmocka_unit_test(pipelined_context),
+		cmocka_unit_test(branches),
+		cmocka_unit_test(one_by_one),
+		cmocka_unit_test(forgotten),
+		cmocka_unit_test(worker),
+		cmocka_unit_test(of_before),
+		cmocka_unit_test(two_in_hand),
+		cmocka_unit_test(second_answered_first),
+		cmocka_unit_test(two_pipelined),
+		cmocka_unit_test(two_pipelined_old),
+		cmocka_unit_test(after_a_pipelined),
+		cmocka_unit_test(other_process),
+		cmocka_unit_test(told_caller),
+		cmocka_unit_test(contexts),
+		cmocka_unit_test(kept_context),
+		cmocka_unit_test(answers_many),
+		cmocka_unit_test(context_of_before),
+		cmocka_unit_test(pipelined_context),
 		cmocka_unit_test(strangers),
 	};
 

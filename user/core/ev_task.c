@@ -71,8 +71,8 @@ static void look_up(struct st_core *c, struct st_xchg *call)
 
 		if (!t || t->in_cnt > 1)
 			return;
-		if (t->in_cnt && t->in_hand) {
-			if (born_ns >= st_task__since(t) && !t->in_hand->lin.behind)
+		if (t->in_cnt) {
+			if (t->in_hand && born_ns >= st_task__since(t) && !t->in_hand->lin.behind)
 				seems(c, call, t->in_hand);
 			return;
 		}
