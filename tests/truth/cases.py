@@ -90,8 +90,7 @@ CASES = [
     Case("php_fpm", proxies.php_fpm(), PHP, 0.99),
     Case("php_fpm_tcp", proxies.php_fpm(tcp=True), PHP, 0.99, 0.99),
     Case("php_fpm_kept", proxies.php_fpm(tcp=True, keep=4), PHP, 0.99, 0.99),
-    # One process that polls its clients and runs scripts in between: a poll of curl_multi's may be its own as well.
-    Case("php_builtin", start.php_builtin, PHP | {"multi": Mode(2, counted=False)}, 0.99, requests=300),
+    Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
     # A handful of calls stay unknown, in a short run as many as in a long one.
     Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99, quick=1000),
     Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE}, 0.99),
