@@ -97,6 +97,7 @@ struct st_lineage {
 	bool in_task;	    /* task: it is in its reader's hands */
 	bool scope_agreed;  /* scope: its response set off its request's answer */
 	bool scope_direct;  /* scope: ... with no other response in between */
+	bool scope_with;    /* scope: ... that of a call beside it did */
 	bool scope_against; /* scope: ... another's, or its request did not wait for it */
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */

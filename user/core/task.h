@@ -25,6 +25,7 @@ struct st_task {
 	uint32_t maker_tid;
 	uint64_t maker_no;	     /* lin.no; 0: nothing */
 	struct st_xchg *response_of; /* scope: the call whose response it is */
+	bool is_response;	     /* scope: ... whether that is still there or not */
 	/* answering */
 	uint64_t answered_conn; /* whose requests it answers; 0: none yet */
 	bool answers_many;
