@@ -56,7 +56,7 @@ enum st_rec_kind {
 	ST_REC_PASSED = 10,
 	/*
 	 * Tasks of runtimes (what: enum st_task_what). pos: the task's number, never used again in its
-	 * process; err: enum st_task_kind.
+	 * process; err: enum st_task_kind; BORN: conn_id: who made it had just read of that connection.
 	 */
 	ST_REC_TASK = 11
 };
@@ -347,9 +347,12 @@ struct st_worker {
 	__u32 closes;		    /* Node: scopes that are being left */
 	__u64 self[ST_SCOPES_MAX];  /* Node: the scopes' own addresses */
 	__u64 closing[ST_SCOPES_MAX];
-	__u64 told;   /* the task that user space was last told of */
-	__u64 fresh;  /* Node: the task of what was just read */
-	__u64 making; /* Node: the object that is about to get an async id */
+	__u64 told;	  /* the task that user space was last told of */
+	__u64 fresh;	  /* Node: the task of what was just read */
+	__u64 making;	  /* Node: the object that is about to get an async id */
+	__u64 read_conn;  /* whose request it read in the scope that it is in; 0: nobody's */
+	__u32 read_depth; /* ... so deep; 0: the scope that it entered next */
+	__u32 pad;
 };
 
 /* Values of the process map (tgid -> one byte). */

@@ -71,7 +71,7 @@ CASES = [
     Case("gunicorn_gthread", start.gunicorn("gthread", "-w", "2", "--threads", "8"), BLOCKING, 0.99),
     # Attached during load, the first answer on each kept connection tells nothing: two dozen of them.
     Case("asyncio", start.python("aio.py"), ASYNC | {"keep": ONE, "queue": LATER}, 0.98, quick=1000),
-    Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98),
+    Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98, quick=1000),
     Case("fastapi", start.python("fast.py", "asyncio"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
     Case("fastapi_uvloop", start.python("fast.py", "uvloop"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}),
     Case("gunicorn_gevent", start.gunicorn("gevent", "-w", "1"), BLOCKING | {"sleep": ONE}),

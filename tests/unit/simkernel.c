@@ -486,6 +486,11 @@ void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, ui
 	task_send(s, &none, ST_TASK_BORN, task, kind, parent);
 }
 
+void sim_task_born_for(struct sim_sock *k, uint64_t task, uint8_t kind, uint64_t parent)
+{
+	task_send(k->sim, k, ST_TASK_BORN, task, kind, parent);
+}
+
 void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind)
 {
 	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tid};

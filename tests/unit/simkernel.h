@@ -139,6 +139,8 @@ void sim_exit(struct sim *s, uint32_t tgid);
 /* What bpf/ tells of tasks (ST_REC_TASK); kind: enum st_task_kind. Made by `parent`; 0: the thread. */
 void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind,
 		   uint64_t parent);
+/* The same by who has just read of k. */
+void sim_task_born_for(struct sim_sock *k, uint64_t task, uint8_t kind, uint64_t parent);
 /* The thread works for it from here on; 0: for none. */
 void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind);
 /* The next request on k is its call. */
