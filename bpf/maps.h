@@ -105,6 +105,15 @@ struct {
 	__type(value, __u64);
 } callers SEC(".maps");
 
+/* missed.h; requests by the thread that read them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} missed SEC(".maps");
+
 /* passed.h; where bytes of a proxy's connections were received. */
 #define ST_PLACES_BITS 12
 

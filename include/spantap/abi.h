@@ -76,6 +76,7 @@ enum st_rec_kind {
 #define ST_F_BLOCKS    0x0400 /* received: the call would have waited had nothing been there */
 #define ST_F_WAITED    0x0800 /* this thread waited for several things since its last record */
 #define ST_F_WATCHED   0x1000 /* such waits are seen */
+#define ST_F_MISSED    0x2000 /* this thread read what was refused: a request that it may still have */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -203,8 +204,10 @@ struct st_slot {
 	__u8 role_known; /* 1: a response told the role */
 	__u8 starts;	 /* 1: the turn's first bytes look like a message of HTTP */
 	__u8 pad;
-	__u16 port; /* the server's, once a histogram needed it: a closed socket has none */
-	__u32 seen; /* the last round in which the socket was found alive */
+	__u16 port;	   /* the server's, once a histogram needed it: a closed socket has none */
+	__u32 seen;	   /* the last round in which the socket was found alive */
+	__u32 missed_tid;  /* who read what was refused of a request here; 0: nobody */
+	__u32 missed_turn; /* which turn that was */
 };
 
 /* In `capturing`, shifted by the direction: a call that was not copied whole ended a chunked body. */
@@ -295,6 +298,8 @@ struct st_ctl {
 	__u32 watch_waits;     /* [user] 1: threads that wait for several things are noted */
 	__u32 refused;	       /* records that rings refused */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
+	__u32 missed;	       /* connections whose missed_tid is set */
+	__u32 missed_all;      /* 1: there was no room for one more thread that missed a read */
 };
 
 /* Read-only configuration, set before load. */
@@ -365,6 +370,6 @@ enum st_proc_state {
 _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 112, "recordings keep this layout");
 _Static_assert(sizeof(struct st_slot_dir) == 56, "two per slot");
-_Static_assert(sizeof(struct st_slot) == 168, "slot");
+_Static_assert(sizeof(struct st_slot) == 176, "slot");
 
 #endif

@@ -111,6 +111,7 @@ struct st_lineage {
 	bool in_seq;
 	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
+	bool missed;		  /* thread: it may have another one in hand that nobody saw */
 	bool left;		  /* thread: its reader has read another one since */
 	bool behind;		  /* read while one before it on its connection was in hand */
 	uint16_t refused;	  /* thread: st_core.refused when it was read */

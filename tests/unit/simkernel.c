@@ -365,6 +365,7 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 		if (old == SIM_SYN_SENT)
 			sim__open_send(k, sl, ST_REC_CONNECT, err, 0);
 		sl->flags |= ST_SLOT_CLOSED;
+		sim__missed_over(k->sim, sl);
 		state_send(k, sl, ST_STATE_CLOSED, err);
 		k->conn_id = 0; /* st_sk_drop */
 		break;

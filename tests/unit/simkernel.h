@@ -89,6 +89,7 @@ struct sim {
 	bool (*refuse)(void *ctx, const struct sim_sock *k, uint8_t kind);
 	void *refuse_ctx;
 	uint64_t refused;
+	uint8_t missed[1u << 16]; /* bpf/missed.h: requests by the low bits of who read them */
 	uint32_t
 		drain_max; /* the reader takes at most so many; the others came while it did. 0: all */
 };

@@ -12,8 +12,9 @@
  * may be an event loop's: it counts only while such waits are seen, and not at all where one of them
  * gave the thread a request to read: the same wait may have told of a timer or of anything else, whose
  * turn comes before the answer without another wait. Only programs that are known to answer a request
- * before they do anything else may wait as they like. Kernel workers that run others' calls
- * (io_uring) are nobody.
+ * before they do anything else may wait as they like. Where records were refused, the kernel tells
+ * which threads read what nobody knows of, until that is answered. Kernel workers that run others'
+ * calls (io_uring) are nobody.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -68,6 +69,7 @@ static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x,
 	st_rung__knows(x, ST_ROW_THREAD);
 	x->lin.waits = t->waits;
 	x->lin.refused = c->refused;
+	x->lin.missed = ch->flags & ST_F_MISSED;
 	x->lin.behind = left && left->conn == x->conn;
 	x->lin.alone = !is_loop(t, x, ch) && is_telling(ch->flags) && !x->lin.behind;
 }
@@ -81,11 +83,12 @@ static bool hands_on(const struct st_proc *p)
 /* Nothing but this request is in the thread's hands. */
 static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 {
-	bool waited = t->waits != x->lin.waits && x->lin.proc->program != ST_PROGRAM_SERIAL;
+	bool other = x->lin.missed || t->waits != x->lin.waits;
 
 	if (t->left_cnt && !hands_on(x->lin.proc))
 		return false;
-	return t->open_cnt == 1 && t->in_hand == x && !t->many && !waited;
+	return t->open_cnt == 1 && t->in_hand == x && !t->many &&
+	       (!other || x->lin.proc->program == ST_PROGRAM_SERIAL);
 }
 
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
