@@ -4,6 +4,7 @@
 #define ST_BPF_CONN_H
 
 #include "proc.h"
+#include "missed.h"
 
 #define ST_AF_UNIX     1
 #define ST_AF_INET     2
@@ -119,6 +120,8 @@ static __always_inline void st_slot_init(struct st_slot *s, struct sock *sk, __u
 	struct tcp_sock *tp;
 	__u64 *w = (__u64 *)s;
 
+	if (s->missed_tid)
+		st_missed_over(s);
 #pragma unroll
 	for (int i = 0; i < (int)(sizeof(*s) / 8); i++)
 		w[i] = 0;

@@ -132,7 +132,7 @@ static __always_inline void st_call_run(struct st_call *c, struct st_slot *s, __
 		st_timing_turn(c, s);
 	} else if ((how = c->turn ? ST_F_TURN : st_same_turn_wanted(c, s))) {
 		c->flags |= st_task_flags() | st_waits_take(c->tgid, c->tid) |
-			    (how & (ST_F_TURN | ST_F_CONT)) |
+			    st_missed_flag(c->tid) | (how & (ST_F_TURN | ST_F_CONT)) |
 			    (c->dir == ST_TX ? ST_F_ANNOUNCED : 0);
 		if (!(s->flags & ST_SLOT_OPENED))
 			st_open_send(s, c->slot, ST_REC_OPEN, 0, c->dir == ST_RX ? c->bytes : 0);
@@ -196,8 +196,11 @@ static __noinline bool st_spliced_away(struct sock *sk, struct st_slot *s, __u32
 	c->flags = ST_F_TURN | ST_F_UNREADABLE;
 	if (!(s->flags & ST_SLOT_OPENED))
 		st_open_send(s, slot, ST_REC_OPEN, 0, c->bytes);
-	if (!st_chunk_s(ST_SCRATCH_RECV, 0, 0) && s->lost < 255)
-		s->lost++;
+	if (!st_chunk_s(ST_SCRATCH_RECV, 0, 0)) {
+		if (s->lost < 255)
+			s->lost++;
+		st_missed_read(c, s);
+	}
 	s->dir[ST_RX].time_ns = bpf_ktime_get_ns();
 	st_accepted(s, slot, ST_RX, end);
 	return true;

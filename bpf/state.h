@@ -60,6 +60,8 @@ static __always_inline void st_conn_closed(struct sock *sk, struct st_conn *c, i
 	if (old == TCP_SYN_SENT)
 		st_open_send(s, c->slot, ST_REC_CONNECT, BPF_CORE_READ(sk, sk_err), 0);
 	s->flags |= ST_SLOT_CLOSED;
+	if (s->missed_tid)
+		st_missed_over(s);
 	st_state_send(sk, s, c->slot, ST_STATE_CLOSED);
 #ifndef ST_PROBE
 	if (cfg.propagate)

@@ -11,7 +11,7 @@
 #include "marks.h"
 
 static __always_inline void st_task_send(__u8 what, __u32 kind, __u64 task, __u64 other,
-					 const struct st_slot *s, __u32 slot)
+					 __u64 conn_id, __u32 slot)
 {
 	struct st_cursor cur;
 	struct st_rec *r = st_rec_new(&cur, ST_REC_TASK, 0);
@@ -22,11 +22,8 @@ static __always_inline void st_task_send(__u8 what, __u32 kind, __u64 task, __u6
 	r->err = kind;
 	r->pos = task;
 	r->opp_pos = other;
-	if (s) {
-		r->conn_id = s->conn_id;
-		r->slot = slot;
-		r->turn = s->turn;
-	}
+	r->conn_id = conn_id;
+	r->slot = slot;
 	st_rec_submit(r, &cur);
 }
 
@@ -44,7 +41,7 @@ static __always_inline void st_task_go(const struct st_runtime *rt)
 {
 	__u64 task = st_goid(rt, st_user_reg_g(st_task_regs()));
 
-	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, NULL, 0);
+	st_task_send(ST_TASK_RUNS, ST_TASK_GOROUTINE, task, 0, 0, 0);
 }
 
 /* A number for a task, never used again; 0: none. */
@@ -73,18 +70,29 @@ static __always_inline __u64 st_task_now(const struct st_worker *w)
 	return w->depth ? st_scope_now(w) : w->fresh;
 }
 
-static __always_inline void st_task_scopes(__u32 tid, enum st_task_kind kind)
+static __always_inline void st_task_scopes(struct st_worker *w, enum st_task_kind kind)
 {
-	struct st_worker *w = bpf_map_lookup_elem(&workers, &tid);
-	__u64 task;
+	__u64 task = st_task_now(w);
 
-	if (!w)
-		return;
-	task = st_task_now(w);
 	if (w->told == task)
 		return;
 	w->told = task;
-	st_task_send(ST_TASK_RUNS, kind, task, 0, NULL, 0);
+	st_task_send(ST_TASK_RUNS, kind, task, 0, 0, 0);
+}
+
+/* What is made in the scope that a request is read in, or in the next one, is made for it. */
+static __noinline int st_task_thread(struct st_call *c, const struct st_slot *s)
+{
+	struct st_worker *w = bpf_map_lookup_elem(&workers, &c->tid);
+
+	if (!w)
+		return 0;
+	if (c->dir == ST_RX && c->turn) {
+		w->read_conn = s->flags & ST_SLOT_ACTIVE ? 0 : s->conn_id;
+		w->read_depth = w->depth;
+	}
+	st_task_scopes(w, ST_TASK_ANY);
+	return 0;
 }
 
 /* Go: has a goroutine announced that this request is its call? */
@@ -97,7 +105,7 @@ static __always_inline int st_task_caller(const struct st_call *c, const struct 
 	caller = bpf_map_lookup_elem(&callers, &sock);
 	if (!caller)
 		return 0;
-	st_task_send(ST_TASK_CALLS, ST_TASK_GOROUTINE, *caller, 0, s, c->slot);
+	st_task_send(ST_TASK_CALLS, ST_TASK_GOROUTINE, *caller, 0, s->conn_id, c->slot);
 	bpf_map_delete_elem(&callers, &sock);
 	return 0;
 }
@@ -122,7 +130,7 @@ static __always_inline void st_task_read(const struct st_call *c, const struct s
 	if (first == 0x50545448) /* "HTTP" */
 		caller = bpf_map_lookup_elem(&callers, &sock);
 	w->fresh = st_task_new();
-	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, caller ? *caller : 0, NULL, 0);
+	st_task_send(ST_TASK_BORN, ST_TASK_ANY, w->fresh, caller ? *caller : 0, 0, 0);
 }
 
 static __noinline int st_task_node(struct st_call *c, const struct st_slot *s)
@@ -137,7 +145,7 @@ static __noinline int st_task_node(struct st_call *c, const struct st_slot *s)
 	task = st_task_now(w);
 	if (c->dir == ST_TX && c->turn)
 		bpf_map_update_elem(&callers, &sock, &task, BPF_ANY);
-	st_task_scopes(c->tid, ST_TASK_SCOPE);
+	st_task_scopes(w, ST_TASK_SCOPE);
 	return 0;
 }
 
@@ -154,8 +162,7 @@ static __noinline int st_task_tell(struct st_call *c, const struct st_slot *s)
 	}
 	if (rt->kind == ST_RUNTIME_NODE)
 		return st_task_node(c, s);
-	st_task_scopes(c->tid, ST_TASK_ANY);
-	return 0;
+	return st_task_thread(c, s);
 }
 
 #endif

@@ -74,8 +74,11 @@ static __always_inline void st_scope_pop(void)
 {
 	struct st_worker *w = st_worker_here(false);
 
-	if (w && w->depth)
-		w->depth--;
+	if (!w || !w->depth)
+		return;
+	w->depth--;
+	if (!w->depth || w->depth < w->read_depth)
+		w->read_conn = 0;
 }
 
 /* The thing is a new task from here on, whatever lay at its address before. */
@@ -88,7 +91,8 @@ static __always_inline void st_thing_born(__u64 addr, enum st_task_kind kind)
 	if (!addr || !task)
 		return;
 	bpf_map_update_elem(&things, &thing, &task, BPF_ANY);
-	st_task_send(ST_TASK_BORN, kind, task, w ? st_scope_now(w) : 0, NULL, 0);
+	st_task_send(ST_TASK_BORN, kind, task, w ? st_scope_now(w) : 0,
+		     w && w->depth ? w->read_conn : 0, 0);
 	if (cfg.propagate)
 		st_work_born(task, w ? st_scope_now(w) : 0);
 }
@@ -157,8 +161,10 @@ int py_ask(struct pt_regs *ctx)
 {
 	struct st_worker *w = st_worker_here(false);
 
-	if (w && w->depth == 1)
-		w->depth = 0;
+	if (!w || w->depth != 1)
+		return 0;
+	w->depth = 0;
+	w->read_conn = 0;
 	return 0;
 }
 
@@ -215,7 +221,7 @@ int go_born(struct pt_regs *ctx)
 	parent = st_user_u64(g + rt->parent_goid);
 	if (!id || !parent)
 		return 0;
-	st_task_send(ST_TASK_BORN, ST_TASK_GOROUTINE, id, parent, NULL, 0);
+	st_task_send(ST_TASK_BORN, ST_TASK_GOROUTINE, id, parent, 0, 0);
 	if (cfg.propagate)
 		st_work_born(id, parent);
 	return 0;

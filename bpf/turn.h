@@ -283,12 +283,15 @@ static __always_inline void st_capture(struct st_call *c, struct st_slot *s, __u
 	if (!st_first_chunk(c, s, which)) {
 		if (s->lost < 255)
 			s->lost++;
+		st_missed_read(c, s);
 		return;
 	}
 	c->flags = (c->flags & ~ST_F_TURN) | ST_F_CONT;
 	for (int i = 0; i < ST_CHUNKS_MAX && c->more; i++) {
-		if (!st_next_chunk(c, which))
+		if (!st_next_chunk(c, which)) {
+			st_missed_read(c, s);
 			return;
+		}
 		if (s->dir[c->dir & 1].head_len >= ST_HEAD_MAX) {
 			st_count(ST_C_HEAD_TOO_LONG, 1);
 			s->capturing &= ~(1 << (c->dir & 1));
@@ -332,6 +335,7 @@ static __always_inline bool st_turn(struct st_slot *s, __u8 dir)
 		return false;
 	s->last_dir = dir + 1;
 	s->turn++;
+	st_missed_turn(s, dir);
 	s->capturing = (s->capturing & ~(ST_SLOT_LAST << dir)) | 1 << dir;
 	d->head_len = 0;
 	d->tail = 0;

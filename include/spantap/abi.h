@@ -56,7 +56,7 @@ enum st_rec_kind {
 	ST_REC_PASSED = 10,
 	/*
 	 * Tasks of runtimes (what: enum st_task_what). pos: the task's number, never used again in its
-	 * process; err: enum st_task_kind.
+	 * process; err: enum st_task_kind; BORN: conn_id: who made it had just read of that connection.
 	 */
 	ST_REC_TASK = 11,
 	/*
@@ -81,6 +81,7 @@ enum st_rec_kind {
 #define ST_F_BLOCKS    0x0400 /* received: the call would have waited had nothing been there */
 #define ST_F_WAITED    0x0800 /* this thread waited for several things since its last record */
 #define ST_F_WATCHED   0x1000 /* such waits are seen */
+#define ST_F_MISSED    0x2000 /* this thread read what was refused: a request that it may still have */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -223,8 +224,10 @@ struct st_slot {
 	__u8 role_known; /* 1: a response told the role */
 	__u8 starts;	 /* 1: the turn's first bytes look like a message of HTTP */
 	__u8 pad;
-	__u16 port; /* the server's, once a histogram needed it: a closed socket has none */
-	__u32 seen; /* the last round in which the socket was found alive */
+	__u16 port;	   /* the server's, once a histogram needed it: a closed socket has none */
+	__u32 seen;	   /* the last round in which the socket was found alive */
+	__u32 missed_tid;  /* who read what was refused of a request here; 0: nobody */
+	__u32 missed_turn; /* which turn that was */
 };
 
 /* In `capturing`, shifted by the direction: a call that was not copied whole ended a chunked body. */
@@ -315,6 +318,8 @@ struct st_ctl {
 	__u32 watch_waits;     /* [user] 1: threads that wait for several things are noted */
 	__u32 refused;	       /* records that rings refused */
 	__u32 hist_round;      /* [user] changes when histograms were taken from their owners */
+	__u32 missed;	       /* connections whose missed_tid is set */
+	__u32 missed_all;      /* 1: there was no room for one more thread that missed a read */
 };
 
 /* Read-only configuration, set before load. */
@@ -410,9 +415,12 @@ struct st_worker {
 	__u32 closes;		    /* Node: scopes that are being left */
 	__u64 self[ST_SCOPES_MAX];  /* Node: the scopes' own addresses */
 	__u64 closing[ST_SCOPES_MAX];
-	__u64 told;   /* the task that user space was last told of */
-	__u64 fresh;  /* Node: the task of what was just read */
-	__u64 making; /* Node: the object that is about to get an async id */
+	__u64 told;	  /* the task that user space was last told of */
+	__u64 fresh;	  /* Node: the task of what was just read */
+	__u64 making;	  /* Node: the object that is about to get an async id */
+	__u64 read_conn;  /* whose request it read in the scope that it is in; 0: nobody's */
+	__u32 read_depth; /* ... so deep; 0: the scope that it entered next */
+	__u32 pad;
 };
 
 /* Values of the process map (tgid -> one byte). */
@@ -426,6 +434,6 @@ _Static_assert(sizeof(struct st_rec) == 88, "recordings keep this layout");
 _Static_assert(sizeof(struct st_ids) == 32, "recordings keep this layout");
 _Static_assert(sizeof(struct st_open) == 112, "recordings keep this layout");
 _Static_assert(sizeof(struct st_slot_dir) == 56, "two per slot");
-_Static_assert(sizeof(struct st_slot) == 168, "slot");
+_Static_assert(sizeof(struct st_slot) == 176, "slot");
 
 #endif

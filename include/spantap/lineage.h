@@ -98,6 +98,7 @@ struct st_lineage {
 	bool in_task;	    /* task: it is in its reader's hands */
 	bool scope_agreed;  /* scope: its response set off its request's answer */
 	bool scope_direct;  /* scope: ... with no other response in between */
+	bool scope_with;    /* scope: ... that of a call beside it did */
 	bool scope_against; /* scope: ... another's, or its request did not wait for it */
 	struct st_xchg *group_next; /* group: in its bucket */
 	uint64_t group_pos;	    /* group: where its response begins */
@@ -112,6 +113,7 @@ struct st_lineage {
 	bool in_seq;
 	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */
+	bool missed;		  /* thread: it may have another one in hand that nobody saw */
 	bool left;		  /* thread: its reader has read another one since */
 	bool behind;		  /* read while one before it on its connection was in hand */
 	uint16_t refused;	  /* thread: st_core.refused when it was read */

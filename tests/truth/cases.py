@@ -76,7 +76,7 @@ CASES = [
     Case("gunicorn_gthread", start.gunicorn("gthread", "-w", "2", "--threads", "8"), BLOCKING, 0.99),
     # Attached during load, the first answer on each kept connection tells nothing: two dozen of them.
     Case("asyncio", start.python("aio.py"), ASYNC | {"keep": ONE, "queue": LATER}, 0.98, quick=1000),
-    Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98),
+    Case("aiohttp", start.python("aio_http.py"), ASYNC | {"two": TWO}, 0.98, quick=1000),
     Case("fastapi", start.python("fast.py", "asyncio"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}, 0.98),
     Case("fastapi_uvloop", start.python("fast.py", "uvloop"), ASYNC | {"two": TWO, "after": LATER, "thread": LATER}),
     Case("gunicorn_gevent", start.gunicorn("gevent", "-w", "1"), BLOCKING | {"sleep": ONE}),
@@ -95,8 +95,7 @@ CASES = [
     Case("php_fpm", proxies.php_fpm(), PHP, 0.99),
     Case("php_fpm_tcp", proxies.php_fpm(tcp=True), PHP, 0.99, 0.99),
     Case("php_fpm_kept", proxies.php_fpm(tcp=True, keep=4), PHP, 0.99, 0.99),
-    # One process that polls its clients and runs scripts in between: a poll of curl_multi's may be its own as well.
-    Case("php_builtin", start.php_builtin, PHP | {"multi": Mode(2, counted=False)}, 0.99, requests=300),
+    Case("php_builtin", start.php_builtin, PHP, 0.99, requests=300),
     # A handful of calls stay unknown, in a short run as many as in a long one.
     Case("puma", start.puma(8), BLOCKING | {"thread": Mode(2, counted=False)}, 0.99, quick=1000),
     Case("spring", start.spring, {"one": ONE, "two": TWO, "none": NONE}, 0.99),

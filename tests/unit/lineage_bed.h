@@ -62,26 +62,34 @@ static inline void play(void (*script)(struct stage *g))
 		play(name##_script);                                                               \
 	}
 
-static const char *stage_program;
+static const char *stage_program, *stage_runtime;
 
 static inline const struct st_resource *stage_resource(uint32_t tgid)
 {
-	static struct st_attr attr;
+	static struct st_attr attrs[2];
 	static struct st_resource r = {.index = 2, .generation = 1, .service = {"p", 1}};
 
-	attr = (struct st_attr){.key = ST_KEY(process_executable_name), .type = ST_V_STR};
-	attr.s = st_str_of(stage_program);
-	r.attrs = &attr;
-	r.attr_cnt = 1;
+	attrs[0] = (struct st_attr){.key = ST_KEY(process_executable_name), .type = ST_V_STR};
+	attrs[0].s = st_str_of(stage_program);
+	attrs[1] = (struct st_attr){.key = ST_KEY(process_runtime_name), .type = ST_V_STR};
+	attrs[1].s = st_str_of(stage_runtime);
+	r.attrs = attrs;
+	r.attr_cnt = 2;
 	(void)tgid;
 	return &r;
 }
 
-/* The application is that program, by its executable's name. */
-static inline void runs_program(struct stage *g, const char *name)
+/* The application is that program, by its executable's name and its runtime's. */
+static inline void runs_program_by(struct stage *g, const char *name, const char *runtime)
 {
 	stage_program = name;
+	stage_runtime = runtime;
 	g->b.resource = stage_resource;
+}
+
+static inline void runs_program(struct stage *g, const char *name)
+{
+	runs_program_by(g, name, "");
 }
 
 static inline void put_request(struct bed *b, struct sim_sock *k, const char *path,

@@ -365,6 +365,7 @@ static void set_state(struct sim_sock *k, enum sim_tcp state, uint16_t err)
 		if (old == SIM_SYN_SENT)
 			sim__open_send(k, sl, ST_REC_CONNECT, err, 0);
 		sl->flags |= ST_SLOT_CLOSED;
+		sim__missed_over(k->sim, sl);
 		state_send(k, sl, ST_STATE_CLOSED, err);
 		k->conn_id = 0; /* st_sk_drop */
 		break;
@@ -484,6 +485,11 @@ void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, ui
 	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tid};
 
 	task_send(s, &none, ST_TASK_BORN, task, kind, parent);
+}
+
+void sim_task_born_for(struct sim_sock *k, uint64_t task, uint8_t kind, uint64_t parent)
+{
+	task_send(k->sim, k, ST_TASK_BORN, task, kind, parent);
 }
 
 void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind)

@@ -89,6 +89,7 @@ struct sim {
 	bool (*refuse)(void *ctx, const struct sim_sock *k, uint8_t kind);
 	void *refuse_ctx;
 	uint64_t refused;
+	uint8_t missed[1u << 16]; /* bpf/missed.h: requests by the low bits of who read them */
 	uint32_t
 		drain_max; /* the reader takes at most so many; the others came while it did. 0: all */
 };
@@ -139,6 +140,8 @@ void sim_exit(struct sim *s, uint32_t tgid);
 /* What bpf/ tells of tasks (ST_REC_TASK); kind: enum st_task_kind. Made by `parent`; 0: the thread. */
 void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind,
 		   uint64_t parent);
+/* The same by who has just read of k. */
+void sim_task_born_for(struct sim_sock *k, uint64_t task, uint8_t kind, uint64_t parent);
 /* The thread works for it from here on; 0: for none. */
 void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind);
 /* The next request on k is its call. */

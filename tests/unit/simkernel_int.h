@@ -26,6 +26,7 @@ void sim__rec_task(struct st_rec *r, const struct sim_sock *k);
 uint64_t sim__pos_extend(uint64_t known, uint32_t low);
 
 /* simturn.c */
+void sim__missed_over(struct sim *s, struct st_slot *sl);
 void sim__open_send(struct sim_sock *k, struct st_slot *sl, uint8_t kind, uint16_t err,
 		    uint64_t took);
 void sim__send_enter(struct sim_call *c, size_t left);

@@ -5,6 +5,32 @@
 #define SIM_CHUNKS_MAX 16
 #define SIM_CRLFCRLF   0x0a0d0a0du
 
+/* ---- missed.h ---- */
+
+static uint8_t *missed_by(struct sim *s, uint32_t tid)
+{
+	return &s->missed[tid & 0xffff];
+}
+
+void sim__missed_over(struct sim *s, struct st_slot *sl)
+{
+	if (sl->missed_tid)
+		--*missed_by(s, sl->missed_tid);
+	sl->missed_tid = 0;
+}
+
+static void missed(const struct sim_call *c)
+{
+	struct st_slot *sl = c->s;
+
+	if (c->dir != ST_RX || sl->flags & ST_SLOT_ACTIVE || sl->user_role == ST_ROLE_CLIENT)
+		return;
+	if (sl->missed_tid != c->k->tid)
+		++*missed_by(c->k->sim, c->k->tid);
+	sl->missed_tid = c->k->tid;
+	sl->missed_turn = sl->turn;
+}
+
 /* ---- turn.h ---- */
 
 static bool src_at(const struct sim_call *c, uint64_t off, const uint8_t **p, size_t *len)
@@ -166,6 +192,8 @@ static void data_fill(struct sim_call *c, struct st_rec *r)
 	r->call_len = c->bytes;
 	r->dir = c->dir;
 	r->flags = c->flags | c->k->flags;
+	if (*missed_by(c->k->sim, c->k->tid))
+		r->flags |= ST_F_MISSED;
 	r->what = c->s->capturing;
 	r->lost = c->s->lost;
 }
@@ -245,12 +273,15 @@ static void capture_call(struct sim_call *c)
 	if (!first_chunk(c)) {
 		if (c->s->lost < 255)
 			c->s->lost++;
+		missed(c);
 		return;
 	}
 	c->flags = (uint16_t)((c->flags & ~ST_F_TURN) | ST_F_CONT);
 	for (int i = 0; i < SIM_CHUNKS_MAX && c->more; i++) {
-		if (!next_chunk(c))
+		if (!next_chunk(c)) {
+			missed(c);
 			return;
+		}
 		if (c->s->dir[c->dir].head_len >= ST_HEAD_MAX) {
 			cpu->counter[ST_C_HEAD_TOO_LONG]++;
 			c->s->capturing &= (uint8_t)~(1 << c->dir);
@@ -274,12 +305,14 @@ static bool peek_starts(const struct sim_call *c)
 	return starts_message(first);
 }
 
-static bool turn_begins(struct st_slot *s, uint8_t dir)
+static bool turn_begins(struct sim *sim, struct st_slot *s, uint8_t dir)
 {
 	if (s->last_dir == dir + 1)
 		return false;
 	s->last_dir = (uint8_t)(dir + 1);
 	s->turn++;
+	if (dir == ST_TX && s->turn - s->missed_turn >= 3)
+		sim__missed_over(sim, s);
 	s->capturing = (uint8_t)((s->capturing & ~(ST_SLOT_LAST << dir)) | 1 << dir);
 	s->dir[dir].head_len = 0;
 	s->dir[dir].tail = 0;
@@ -474,7 +507,7 @@ void sim__send_enter(struct sim_call *c, size_t left)
 	d->pos = pos;
 	c->pos = pos;
 	c->bytes = left > 0x7fffffff ? 0x7fffffff : (uint32_t)left;
-	c->turn = turn_begins(c->s, ST_TX);
+	c->turn = turn_begins(c->k->sim, c->s, ST_TX);
 	if (look_needed(c) && (c->segs || c->turn))
 		call_run(c);
 	else
@@ -495,7 +528,7 @@ void sim__moved(struct sim_call *c, uint32_t bytes)
 	}
 	c->bytes = bytes;
 	c->pos = end - bytes;
-	c->turn = turn_begins(c->s, c->dir);
+	c->turn = turn_begins(c->k->sim, c->s, c->dir);
 	if (!look_needed(c))
 		c->segs = 0;
 	if (c->segs || (c->turn && c->s->mode != ST_MODE_OFF))

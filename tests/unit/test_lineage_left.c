@@ -52,12 +52,72 @@ static void keeps_some_script(struct stage *g)
 }
 PLAY(keeps_some)
 
+static bool refusing;
+
+static bool refuse(void *ctx, const struct sim_sock *k, uint8_t kind)
+{
+	(void)ctx;
+	(void)k;
+	return refusing && kind == ST_REC_DATA;
+}
+
+static void turn_of(struct stage *g, int in, const char *request, const char *call)
+{
+	reads(g, in, 7, request);
+	asks(g, 0, 7, call);
+	answers(g, in, 7);
+}
+
+/* What it had read before got lost: until that is answered, for sure, its calls may be that one's. */
+static void left_unseen_script(struct stage *g)
+{
+	g->b.sim->refuse = refuse;
+	turn_of(g, 1, "/r0", "/c0");
+	refusing = true;
+	reads(g, 1, 7, "/lost");
+	refusing = false;
+	turn_of(g, 2, "/r1", "/of-lost");
+	answers(g, 1, 7);
+	turn_of(g, 2, "/r2", "/c2");
+	turn_of(g, 1, "/r3", "/c3");
+	turn_of(g, 2, "/r4", "/c4");
+	reads(g, 3, 8, "/r5");
+	asks(g, 1, 8, "/c5"); /* another thread misses nothing */
+	answers(g, 3, 8);
+	over(&g->b);
+	below(g, "/c0", "/r0", "thread");
+	alone(g, "/of-lost");
+	alone(g, "/c2"); /* it may have been an interim one: a body follows, and then the answer */
+	alone(g, "/c3");
+	below(g, "/c4", "/r4", "thread");
+	below(g, "/c5", "/r5", "thread");
+}
+PLAY(left_unseen)
+
+/* ... or its connection is gone. */
+static void left_unseen_gone_script(struct stage *g)
+{
+	g->b.sim->refuse = refuse;
+	turn_of(g, 1, "/r0", "/c0");
+	refusing = true;
+	reads(g, 1, 7, "/lost");
+	refusing = false;
+	turn_of(g, 2, "/r1", "/of-lost");
+	sim_reset(&g->in[1].c);
+	bed_step(&g->b, MS);
+	turn_of(g, 2, "/r2", "/c2");
+	over(&g->b);
+	alone(g, "/of-lost");
+	below(g, "/c2", "/r2", "thread");
+}
+PLAY(left_unseen_gone)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(leaves_to_others),
-		cmocka_unit_test(leaves_first),
-		cmocka_unit_test(keeps_some),
+		cmocka_unit_test(leaves_to_others), cmocka_unit_test(leaves_first),
+		cmocka_unit_test(keeps_some),	    cmocka_unit_test(left_unseen),
+		cmocka_unit_test(left_unseen_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

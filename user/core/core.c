@@ -172,7 +172,7 @@ static void on_data(struct st_core *c, const struct st_rec *rec)
 	enum st_dir dir = (enum st_dir)rec->dir;
 
 	if (rec->flags & ST_F_WAITED)
-		st_thread__waited(c, rec->tgid, rec->tid);
+		st_thread__waited(c, rec);
 	if (!n || n->off || (!c->cfg.no_quick && quick(n, rec)))
 		return;
 	count_turns(n, rec);

@@ -7,10 +7,13 @@
  * Why it cannot be wrong: a call is asked twice. Forward: it was made in a scope that descends from
  * one request's. Backward: what its response set off answered that same request, and no other one
  * that was in hand; this is known when all of those are answered. A call whose response set off
- * no answer of its own (one of several that are awaited together) has the forward word alone; that is
- * taken only in processes where the two have agreed often and never differed: where a continuation
- * is handed over, they soon do. There, what lies between a response and an answer may be anybody's, so
- * that only the last call before the answer counts.
+ * no answer of its own has the forward word alone. It is taken where the request waited for a call
+ * that was made in the very same scope, as it does for several that are awaited together: a
+ * continuation of another one's, which was handed over there, makes its call where nothing of the
+ * request's own goes on. Both may go on in one scope, so that this is taken only in processes where
+ * the two words have agreed often and never differed: where continuations are handed over, they soon
+ * do. There, what lies between a response and an answer may be anybody's, so that only the last call
+ * before the answer counts.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -63,7 +66,31 @@ static void response(struct st_core *c, struct st_xchg *call, const struct st_th
 		return;
 	st_rung__knows(call, ST_ROW_SCOPE);
 	t->response_of = call;
+	t->is_response = true;
 	call->lin.scope_done = t->id;
+}
+
+/* Who made the scope that the call was made in (a connect's callback); 0: a response did, or nobody. */
+static uint64_t scope_above(struct st_core *c, const struct st_xchg *call)
+{
+	const struct st_task *t = st_task__find(c, call->tgid, call->lin.task);
+
+	return t && !t->is_response ? t->parent : 0;
+}
+
+/* Calls of one scope: the last one that the request waited for has set off its answer. */
+static void awaited_with(struct st_core *c, struct st_xchg *x, const struct st_xchg *last)
+{
+	uint64_t task = last->lin.task, above = scope_above(c, last);
+	struct st_xchg *call = x->lin.kin[ST_KIN_SCOPE].first;
+
+	for (; call; call = call->lin.kin[ST_KIN_SCOPE].next) {
+		uint64_t other = scope_above(c, call);
+
+		if (call->lin.task == task || call->lin.task == above || other == task ||
+		    (other && other == above))
+			call->lin.scope_with = true;
+	}
 }
 
 /* Which responses set off the answer? */
@@ -81,6 +108,7 @@ static void backward(struct st_core *c, struct st_xchg *x, uint64_t id)
 		if (call && call->lin.scope_no == x->lin.no) {
 			call->lin.scope_agreed = true;
 			call->lin.scope_direct = nearest;
+			awaited_with(c, x, call);
 			p->agreed++;
 		} else if (call && call->lin.scope_no) {
 			call->lin.scope_against = true;
@@ -124,7 +152,7 @@ static bool is_sure(const struct st_xchg *call)
 		return false;
 	if (p->differed)
 		return call->lin.scope_direct;
-	return call->lin.scope_agreed || p->agreed >= AGREED_MIN;
+	return call->lin.scope_agreed || (call->lin.scope_with && p->agreed >= AGREED_MIN);
 }
 
 static void settled(struct st_core *c, struct st_xchg *x)

@@ -8,9 +8,13 @@
  * was made after that request had been read and while it was the only one in that ancestor's hands;
  * what was made before (a pool's worker, a ping) works for somebody else. Where the reader is
  * nobody's ancestor (asyncio reads for its handlers), the one who answers is: calls of the branches
- * that it made, or went on with, since the request was read are that request's, if it answers on
- * one connection alone; who answers for others says nothing. Requests of one read (pipelining) are
- * told apart by the answers: a branch that was made before the last answer belongs to an earlier one.
+ * that it made, or went on with, since the request was read are that request's, if it works for that
+ * connection alone. It does when it was made for it: the nearest of its ancestors that made a reader
+ * made this connection's alone, while one above made those of others, too; or it was made by who had
+ * just read. Nothing is said by who was made for others, or answers for others. Where it is not
+ * known for whom it was made (before we watched), it has to answer the connection once more. Requests
+ * of one read (pipelining) are told apart by the answers: a branch that was made before the last answer
+ * belongs to an earlier one.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -71,8 +75,8 @@ static void look_up(struct st_core *c, struct st_xchg *call)
 
 		if (!t || t->in_cnt > 1)
 			return;
-		if (t->in_cnt && t->in_hand) {
-			if (born_ns >= st_task__since(t) && !t->in_hand->lin.behind)
+		if (t->in_cnt) {
+			if (t->in_hand && born_ns >= st_task__since(t) && !t->in_hand->lin.behind)
 				seems(c, call, t->in_hand);
 			return;
 		}
@@ -101,6 +105,8 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 			look_up(c, x);
 		return;
 	}
+	if (x->lin.task_kind != ST_TASK_SCOPE)
+		st_task__reads(c, x->tgid, x->lin.task, x->conn_id);
 	t = st_task__get(c, x->tgid, x->lin.task);
 	if (!t)
 		return;
@@ -144,17 +150,29 @@ static bool is_branch_of(struct st_core *c, const struct st_xchg *call, uint64_t
 	return false;
 }
 
-/* Is the answering task this request's own, or that of its connection? */
-static bool is_its_own(struct st_task *t, const struct st_xchg *x)
+/* Has it answered this connection before, and no other one? */
+static bool answers_again(struct st_task *t, const struct st_xchg *x)
 {
-	bool first = !t->answered_conn;
+	bool again = t->answered_conn == x->conn_id;
 
-	if (!first && t->answered_conn != x->conn_id)
+	if (t->answered_conn && !again)
 		t->answers_many = true;
 	t->answered_conn = x->conn_id;
-	if (t->answers_many)
-		return false;
-	return t->born_ns || !first;
+	return again && !t->answers_many;
+}
+
+/* Is the answering task this request's own, or that of its connection? */
+static bool is_its_own(struct st_core *c, struct st_task *t, const struct st_xchg *x)
+{
+	enum st_owner owner = st_task__owner(c, t, x);
+	bool again = answers_again(t, x);
+	struct st_task *first;
+
+	if (t->answers_many || owner != ST_OWNER_UNKNOWN)
+		return !t->answers_many && owner == ST_OWNER_THIS;
+	/* There may be a task for each request, made by one that was there before we watched. */
+	first = st_task__first(c, t);
+	return first == t ? again : answers_again(first, x);
 }
 
 static void answered(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
@@ -172,7 +190,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 	let_go(c, x);
 	if (!t || x->tgid != e->ch->tgid)
 		return;
-	own = is_its_own(t, x);
+	own = is_its_own(c, t, x);
 	/* What was begun for the request before, on a pipelined connection, is not this one's. */
 	since_ns = x->lin.read_ns > t->answered_ns ? x->lin.read_ns : t->answered_ns;
 	t->answered_ns = e->ch->time_ns;
@@ -201,6 +219,10 @@ static void born(struct st_core *c, const struct st_rec *rec)
 		return;
 	t->parent = rec->opp_pos;
 	t->born_ns = rec->time_ns;
+	if (rec->conn_id) {
+		t->reads_conn = rec->conn_id;
+		t->for_read = true;
+	}
 	if (maker && maker->in_hand) {
 		t->maker_tid = rec->tid;
 		t->maker_no = maker->in_hand->lin.no;

@@ -9,7 +9,12 @@
  * read before and left unanswered may still be its own: that counts against it unless this
  * process's threads are known to leave such requests to others; and one that answers what it had
  * left while it has another one in hand is not heard again. A request that was read without blocking
- * may be an event loop's: it counts only while such waits are seen. Kernel workers that run others' calls (io_uring) are nobody.
+ * may be an event loop's: it counts only while such waits are seen, and not at all where one of them
+ * gave the thread a request to read: the same wait may have told of a timer or of anything else, whose
+ * turn comes before the answer without another wait. Only programs that are known to answer a request
+ * before they do anything else may wait as they like. Where records were refused, the kernel tells
+ * which threads read what nobody knows of, until that is answered. Kernel workers that run others'
+ * calls (io_uring) are nobody.
  */
 #include "core/conn.h"
 #include "core/evidence.h"
@@ -20,6 +25,22 @@
 static bool is_telling(uint16_t flags)
 {
 	return flags & (ST_F_BLOCKS | ST_F_WATCHED);
+}
+
+/* Does it read what one of many waits told it of? Who does so once goes on like that. */
+static bool is_loop(struct st_thread *t, const struct st_xchg *x, const struct st_chunk *ch)
+{
+	if (ch->flags & ST_F_BLOCKS)
+		return false;
+	if (ch->flags & ST_F_WAITED || t->waited_ns >= x->start_ns)
+		t->loops = true;
+	return t->loops;
+}
+
+/* Its reader works on it before it turns to anything else, or we would see it. */
+static bool is_alone(const struct st_xchg *x)
+{
+	return x->lin.alone || (!x->lin.behind && x->lin.proc->program == ST_PROGRAM_SERIAL);
 }
 
 static bool is_one_thread(const struct st_xchg *x, const struct st_chunk *ch)
@@ -48,9 +69,9 @@ static void read_by(struct st_core *c, struct st_thread *t, struct st_xchg *x,
 	st_rung__knows(x, ST_ROW_THREAD);
 	x->lin.waits = t->waits;
 	x->lin.refused = c->refused;
+	x->lin.missed = ch->flags & ST_F_MISSED;
 	x->lin.behind = left && left->conn == x->conn;
-	x->lin.alone = !x->lin.behind && (is_telling(ch->flags) ||
-					  st_proc__program(c, x->lin.proc) == ST_PROGRAM_SERIAL);
+	x->lin.alone = !is_loop(t, x, ch) && is_telling(ch->flags) && !x->lin.behind;
 }
 
 /* What a thread of this process leaves, others answer: as often as chance has it. */
@@ -62,16 +83,17 @@ static bool hands_on(const struct st_proc *p)
 /* Nothing but this request is in the thread's hands. */
 static bool has_only(const struct st_thread *t, const struct st_xchg *x)
 {
-	bool waited = t->waits != x->lin.waits && x->lin.proc->program != ST_PROGRAM_SERIAL;
+	bool other = x->lin.missed || t->waits != x->lin.waits;
 
 	if (t->left_cnt && !hands_on(x->lin.proc))
 		return false;
-	return t->open_cnt == 1 && t->in_hand == x && !t->many && !waited;
+	return t->open_cnt == 1 && t->in_hand == x && !t->many &&
+	       (!other || x->lin.proc->program == ST_PROGRAM_SERIAL);
 }
 
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
 {
-	if (!up || !up->lin.alone || st_kin__up(call, ST_KIN_THREAD) ||
+	if (!up || !is_alone(up) || st_kin__up(call, ST_KIN_THREAD) ||
 	    (call->lin.placed && call->lin.evidence != ST_EV_HEADER))
 		return;
 	st_rung__knows(call, ST_ROW_THREAD);
@@ -88,7 +110,7 @@ static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg
 	if (!up || t->task || program == ST_PROGRAM_TASKS || program == ST_PROGRAM_PROXY ||
 	    !has_only(t, up) || up->tgid != x->tgid)
 		return;
-	if (!up->lin.alone) {
+	if (!is_alone(up)) {
 		if (c->cfg.ops.watch_waits)
 			c->cfg.ops.watch_waits(c->cfg.ctx);
 		return;

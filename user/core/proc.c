@@ -104,10 +104,15 @@ static bool is_serial_name(struct st_str name)
 	return name.len >= 7 && (!memcmp(name.p, "php-fpm", 7) || !memcmp(name.p, "php-cgi", 7));
 }
 
-/* By OpenTelemetry's names of runtimes (process.runtime.name). */
-static bool runs_tasks(struct st_str runtime)
+/*
+ * By OpenTelemetry's names of runtimes (process.runtime.name). PHP's own server polls its clients, but
+ * runs the script as soon as it has read a request (php_cli_server_recv_event_read_request).
+ */
+static enum st_program program_of(struct st_str runtime, enum st_program otherwise)
 {
-	return st_str_eq(runtime, ST_STR("go")) || st_str_eq(runtime, ST_STR("nodejs"));
+	if (st_str_eq(runtime, ST_STR("go")) || st_str_eq(runtime, ST_STR("nodejs")))
+		return ST_PROGRAM_TASKS;
+	return st_str_eq(runtime, ST_STR("cli-server")) ? ST_PROGRAM_SERIAL : otherwise;
 }
 
 enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
@@ -119,8 +124,8 @@ enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 	p->program = ST_PROGRAM_ANY;
 	r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
 	for (uint16_t i = 0; r && i < r->attr_cnt; i++) {
-		if (r->attrs[i].key == ST_KEY(process_runtime_name) && runs_tasks(r->attrs[i].s))
-			p->program = ST_PROGRAM_TASKS;
+		if (r->attrs[i].key == ST_KEY(process_runtime_name))
+			p->program = program_of(r->attrs[i].s, p->program);
 		if (r->attrs[i].key != ST_KEY(process_executable_name))
 			continue;
 		p->keeps_place = st_str_eq(r->attrs[i].s, ST_STR("nginx"));
@@ -167,6 +172,7 @@ struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid)
 	if (t && t->tgid != tgid) {
 		/* The number is used again: what the former one did says nothing of this one. */
 		t->tgid = tgid;
+		t->loops = false;
 		t->many = false;
 		t->task = 0;
 	}
@@ -186,12 +192,14 @@ struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid)
 	return t;
 }
 
-void st_thread__waited(struct st_core *c, uint32_t tgid, uint32_t tid)
+void st_thread__waited(struct st_core *c, const struct st_rec *rec)
 {
-	struct st_thread *t = st_thread__find(c, tid);
+	struct st_thread *t = st_thread__get(c, rec->tgid, rec->tid);
 
-	if (t && t->tgid == tgid)
-		t->waits++;
+	if (!t)
+		return;
+	t->waits++;
+	t->waited_ns = rec->time_ns;
 }
 
 void st_proc__free_all(struct st_core *c)

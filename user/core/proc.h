@@ -49,6 +49,8 @@ struct st_thread {
 	uint32_t open_cnt;	 /* thread: requests that it read and that are not answered, */
 	uint32_t left_cnt;	 /* thread: and those among them that it left for another one */
 	uint32_t waits;		 /* thread: times that it waited for many things at once */
+	uint64_t waited_ns;	 /* thread: the record that last said so */
+	bool loops;		 /* thread: such a wait gave it a request to read */
 	bool many;		 /* thread: it answered one that it had left */
 	uint8_t task_kind;	 /* enum st_task_kind of: */
 	uint64_t task;		 /* task: whose work it does; 0: none's */
@@ -64,8 +66,8 @@ struct st_procs {
 /* Made when they are new. NULL when memory runs out. */
 struct st_proc *st_proc__get(struct st_core *c, uint32_t tgid);
 struct st_thread *st_thread__get(struct st_core *c, uint32_t tgid, uint32_t tid);
-/* It waited for several things at once. */
-void st_thread__waited(struct st_core *c, uint32_t tgid, uint32_t tid);
+/* It waited for several things at once before the record. */
+void st_thread__waited(struct st_core *c, const struct st_rec *rec);
 /* Known already, or NULL. */
 struct st_thread *st_thread__find(struct st_core *c, uint32_t tid);
 

@@ -25,6 +25,11 @@ struct st_task {
 	uint32_t maker_tid;
 	uint64_t maker_no;	     /* lin.no; 0: nothing */
 	struct st_xchg *response_of; /* scope: the call whose response it is */
+	bool is_response;	     /* scope: ... whether that is still there or not */
+	/* reading: what it, or those that it made, reads; task_owner.c */
+	uint64_t reads_conn; /* the last one's; 0: none yet */
+	bool reads_many;
+	bool for_read; /* it was made by who had just read of reads_conn */
 	/* answering */
 	uint64_t answered_conn; /* whose requests it answers; 0: none yet */
 	bool answers_many;
@@ -49,5 +54,19 @@ struct st_task *st_task__find(struct st_core *c, uint32_t tgid, uint64_t id);
 /* Made when it is new, at the cost of one that nothing is open on. NULL: no memory or no room. */
 struct st_task *st_task__get(struct st_core *c, uint32_t tgid, uint64_t id);
 void st_task__free_all(struct st_core *c);
+
+/* It has read a request of that connection. */
+void st_task__reads(struct st_core *c, uint32_t tgid, uint64_t id, uint64_t conn_id);
+
+/* The first one of its ancestors that is known. */
+struct st_task *st_task__first(struct st_core *c, struct st_task *t);
+
+/* For whose connection was it made? */
+enum st_owner {
+	ST_OWNER_UNKNOWN,
+	ST_OWNER_THIS,	 /* the request's alone */
+	ST_OWNER_OTHERS, /* another one, or several */
+};
+enum st_owner st_task__owner(struct st_core *c, const struct st_task *t, const struct st_xchg *x);
 
 #endif

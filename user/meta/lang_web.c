@@ -89,6 +89,8 @@ bool st_lang__php(struct st_cmd *c)
 	uint32_t i = st_cmd__positional(c, 1, PHP_VALUED " -f --file -r --run -F");
 	struct st_str v, base;
 
+	if (st_cmd__option(c, 1, "-S --server", &v))
+		c->out->runtime = "cli-server"; /* PHP_SAPI */
 	for (uint32_t k = 1; k < i && k < c->argc; k++) {
 		if (st_text__in(c->argv[k], "-f --file") && k + 1 < c->argc)
 			return st_cmd__script(c, c->argv[k + 1]);
