@@ -85,7 +85,7 @@ _spantap_options()
 		;;
 	*)
 		echo "-p --pid -a --all --comm --exe --port --no-children -e --probe -o --output" \
-			"-t --min-duration --filter --sample --capture --link-candidates --duration --record --rung" \
+			"-t --min-duration --filter --sample --capture --link-candidates --propagate --propagate-to --duration --record --rung" \
 			"--ring-size --max-conns -q --quiet -v --verbose --help --version --"
 		;;
 	esac

@@ -46,6 +46,9 @@ struct bed_span {
 	char evidence[16]; /* spantap.parent.evidence; empty: not there */
 	uint32_t flags;
 	char trace_state[64];
+	uint32_t link_cnt;
+	uint8_t link_trace_id[16]; /* of the first link */
+	uint8_t link_span_id[8];
 };
 
 struct bed {
@@ -147,6 +150,11 @@ static inline void bed_on_span(void *ctx, const struct st_span *s)
 	bed_text(o->evidence, sizeof(o->evidence), bed_str(s, ST_KEY(spantap_parent_evidence)));
 	o->flags = s->flags;
 	bed_text(o->trace_state, sizeof(o->trace_state), s->trace_state);
+	o->link_cnt = s->link_cnt;
+	if (s->link_cnt) {
+		memcpy(o->link_trace_id, s->links[0].trace_id, 16);
+		memcpy(o->link_span_id, s->links[0].span_id, 8);
+	}
 	assert_true(s->start_ns <= s->end_ns);
 }
 

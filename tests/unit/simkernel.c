@@ -519,3 +519,23 @@ void sim_passed(struct sim_sock *k, const struct sim_sock *from, uint32_t back)
 	r->call_len = from->slot;
 	r->opp_pos = k->sim->slots[from->slot].dir[ST_RX].pos - back;
 }
+
+/* ---- wire.h ---- */
+
+void sim_wire(struct sim_sock *k, uint8_t what, const struct st_ids *ids)
+{
+	struct st_slot *sl = conn_get(k);
+	struct st_rec *r = sl ? sim__reserve(k, k->sim, ST_REC_WIRE, sizeof(*ids)) : NULL;
+	uint8_t dir = what == ST_WIRE_LEFT ? ST_TX : ST_RX;
+
+	if (!r)
+		return;
+	sim__rec_task(r, k);
+	r->conn_id = sl->conn_id;
+	r->slot = k->slot;
+	r->what = what;
+	r->dir = dir;
+	r->pos = r->opp_pos = sl->dir[dir].pos;
+	r->len = sizeof(*ids);
+	memcpy(r + 1, ids, sizeof(*ids));
+}

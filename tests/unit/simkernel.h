@@ -144,6 +144,8 @@ void sim_task_born(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, ui
 void sim_task_born_for(struct sim_sock *k, uint64_t task, uint8_t kind, uint64_t parent);
 /* The thread works for it from here on; 0: for none. */
 void sim_task_runs(struct sim *s, uint32_t tgid, uint32_t tid, uint64_t task, uint8_t kind);
+/* The ids of the request that k is about to send or to read (ST_REC_WIRE); what: enum st_wire_what. */
+void sim_wire(struct sim_sock *k, uint8_t what, const struct st_ids *ids);
 /* The next request on k is its call. */
 void sim_task_calls(struct sim_sock *k, uint64_t task);
 /*
