@@ -102,14 +102,20 @@ static __always_inline void st_head_length(struct st_head *h, const __u8 *p)
 	h->length = v;
 }
 
+static __always_inline struct st_head *st_head_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&heads, &zero);
+}
+
 /*
  * A line begins at `at` of the n bytes in scratch. Returns 1 when it is the head's last, which is
  * empty. Global: the verifier looks at it once, whatever its callers know.
  */
 __noinline int st_head_line(__u32 at, __u32 n)
 {
-	__u32 zero = 0;
-	struct st_head *h = bpf_map_lookup_elem(&heads, &zero);
+	struct st_head *h = st_head_scratch();
 	__u64 w;
 	__u8 *p;
 
@@ -138,9 +144,16 @@ __noinline int st_head_line(__u32 at, __u32 n)
 	return 0;
 }
 
-/* Goes over the first n bytes in scratch. Lines begin behind an LF: by words, of which one has few. */
-static __always_inline void st_head_scan(struct st_head *h, __u32 n)
+/*
+ * Goes over the first n bytes in scratch. Lines begin behind an LF: by words, of which one has few.
+ * Global, as the line is.
+ */
+__noinline int st_head_scan(__u32 n)
 {
+	struct st_head *h = st_head_scratch();
+
+	if (!h)
+		return 0;
 	h->cnt = h->lengths = h->line = h->end = h->flags = 0;
 	h->length = 0;
 	for (__u32 i = 0; i < ST_HEAD_LOOK && i < n; i += 8) {
@@ -156,16 +169,10 @@ static __always_inline void st_head_scan(struct st_head *h, __u32 n)
 			if (!h->line)
 				h->line = at + 1;
 			if (at + 1 < n && st_head_line(at + 1, n))
-				return;
+				return 0;
 		}
 	}
-}
-
-static __always_inline struct st_head *st_head_scratch(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&heads, &zero);
+	return 0;
 }
 
 #endif

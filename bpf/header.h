@@ -72,7 +72,7 @@ static __always_inline struct st_head *st_header_head(struct sk_msg_md *m, __u32
 	if (!n || n > ST_HEAD_LOOK || bpf_probe_read_kernel(h->p, n, m->data))
 		return NULL;
 	*len = n;
-	st_head_scan(h, n);
+	st_head_scan(n);
 	return h;
 }
 

@@ -140,7 +140,7 @@ static __always_inline struct st_came *st_came_at(struct st_serve *sv, __u32 seq
 
 static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
 					 const struct st_slot *s, const struct st_ids *ids,
-					 __u32 seq)
+					 __u32 seq, __u32 inserted)
 {
 	struct st_cursor cur;
 	struct st_rec *r = st_rec_new(&cur, ST_REC_WIRE, ST_PAYLOAD_S);
@@ -154,6 +154,7 @@ static __always_inline void st_wire_tell(__u8 what, const struct st_call *c,
 	r->opp_pos = st_pos_extend(c->pos, seq);
 	r->dir = c->dir;
 	r->what = what;
+	r->call_len = inserted;
 	r->len = sizeof(*ids);
 	__builtin_memset(r + 1, 0, ST_PAYLOAD_S);
 	*(struct st_ids *)(r + 1) = *ids;
@@ -185,7 +186,7 @@ static __noinline int st_wire_said(const struct st_call *c, struct st_ids *ids)
 	barrier_var(n);
 	if (!n || n > ST_HEAD_LOOK || bpf_probe_read_user(h->p, n, (void *)addr))
 		return ST_SAID_NOTHING;
-	st_head_scan(h, n);
+	st_head_scan(n);
 	*ids = h->ids;
 	return st_head_said(h);
 }
@@ -218,7 +219,7 @@ static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *
 	st_ids_own(&sv->ids, s->conn_id, s->turn);
 	if (came) {
 		st_ids_trace(&sv->ids, &came->ids);
-		st_wire_tell(ST_WIRE_CAME, c, s, &came->ids, (__u32)c->pos);
+		st_wire_tell(ST_WIRE_CAME, c, s, &came->ids, (__u32)c->pos, 0);
 		came->valid = 0;
 		return 1;
 	}
@@ -361,6 +362,7 @@ static __noinline int st_wire_send(struct sock *sk, const struct st_call *c, str
 {
 	struct st_wire *w = bpf_sk_storage_get(&wires, sk, 0, 0);
 	struct st_serve *sv;
+	__u32 inserted;
 
 	if (!w) {
 		sv = bpf_sk_storage_get(&serves, sk, 0, 0);
@@ -369,11 +371,13 @@ static __noinline int st_wire_send(struct sock *sk, const struct st_call *c, str
 		return 0;
 	}
 	w->state = ST_WIRE_NONE;
-	if (!st_wire_find(w, c, s))
+	inserted = w->told;
+	w->told = 0;
+	if ((!inserted && !(cfg.propagate & ST_PROPAGATE_OPTION)) || !st_wire_find(w, c, s))
 		return 0;
-	w->seq = (__u32)c->pos + s->dir[ST_TX].shift;
+	w->seq = (__u32)c->pos + s->dir[ST_TX].shift - inserted;
 	w->state = ST_WIRE_READY;
-	st_wire_tell(ST_WIRE_LEFT, c, s, &w->ids, w->seq);
+	st_wire_tell(ST_WIRE_LEFT, c, s, &w->ids, w->seq, inserted);
 	return 0;
 }
 
@@ -387,7 +391,7 @@ static __noinline int st_wire_message(struct sock *sk, __u64 *inserted)
 
 	if (!w || !w->fresh)
 		return 0;
-	*inserted = w->inserted;
+	*inserted = w->told = w->inserted;
 	w->inserted = 0;
 	w->fresh = 0;
 	return 1;

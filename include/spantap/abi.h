@@ -142,7 +142,8 @@ struct st_rec {
 	__u32 tid;
 	__u32 turn;	  /* turns of this connection so far, this one included */
 	__u32 call_len;	  /* bytes of the whole call; EXEC: of the file name with its NUL, or 0;
-			   * FORK: the parent's thread group; EXIT: the exit code */
+			   * FORK: the parent's thread group; EXIT: the exit code; WIRE: bytes that
+			   * were put into the request */
 	__u16 len;	  /* valid payload bytes */
 	__u16 payload_sz; /* payload area after this header */
 	__u16 flags;	  /* ST_F_* */

@@ -16,6 +16,7 @@
 /* Ids that are outside, of the request that begins there. */
 struct st_wired {
 	uint64_t pos;
+	uint64_t shift; /* the other end sees it begin that much farther in the stream */
 	struct st_ids ids;
 	uint8_t what; /* enum st_wire_what; 0: nothing */
 };
@@ -29,7 +30,7 @@ struct st_conn_info {
 	uint64_t join[2];      /* seq: what both ends know of it; as a server, as a client */
 	uint64_t caller;       /* of the task rung: who makes the next request; 0: not told */
 	struct st_wired wired; /* of the option rung */
-	uint64_t shift; /* what was sent lies that much farther in the stream, for the other end */
+	uint64_t shift;	       /* the same of requests behind that one */
 	uint64_t id;
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX; 0 when it is not known */
 	uint16_t local_port;

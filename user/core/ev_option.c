@@ -46,8 +46,9 @@ static void told(struct st_core *c, const struct st_rec *rec)
 		return;
 	n->info->wired.pos = rec->pos;
 	n->info->wired.what = rec->what;
+	n->info->wired.shift = rec->opp_pos - rec->pos;
 	if (rec->what == ST_WIRE_LEFT)
-		n->info->shift = rec->opp_pos - rec->pos;
+		n->info->shift = n->info->wired.shift + rec->call_len;
 	memcpy(&n->info->wired.ids, rec + 1, sizeof(n->info->wired.ids));
 }
 

@@ -57,6 +57,14 @@ static struct st_xchg *other_end(struct st_xchg *x, const struct st_xchg *me, ui
 	return x;
 }
 
+/* Bytes that --propagate put into the stream in front of it, which are not counted here. */
+static uint64_t shift_of(const struct st_xchg *x)
+{
+	const struct st_wired *w = &x->conn->wired;
+
+	return w->what && w->pos == x->pos ? w->shift : x->conn->shift;
+}
+
 static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg **bucket, *other;
@@ -65,7 +73,7 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 	(void)e;
 	if (!x->conn->has_join)
 		return;
-	x->lin.seq_shift = x->conn->shift;
+	x->lin.seq_shift = shift_of(x);
 	key = key_of(x);
 	bucket = bucket_of(c, key);
 	other = other_end(*bucket, x, key);
