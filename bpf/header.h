@@ -6,7 +6,9 @@
  * tells of a trace already is left as it is.
  *
  * Where the kernel reports no unread bytes (FIONREAD) of sockets in a map, a socket has to leave before
- * an answer comes: then its first request alone gets the header (st_wire_header.once).
+ * an answer comes: then its first request alone gets the header (st_wire_header.once). Those of Go and
+ * Node.js stay, whose runtimes read until there is nothing and do not ask.
+ * A connection whose server speaks first is not HTTP/1, and leaves in any case.
  */
 #ifndef ST_BPF_HEADER_H
 #define ST_BPF_HEADER_H
@@ -24,8 +26,29 @@ struct {
 /* Messages up to this are sent as one piece: several would wait for each other's ACK (Nagle). */
 #define ST_LINEAR_MAX 16384u
 
-static __always_inline void st_header_enter(struct bpf_sock_ops *ops, struct st_wire *w)
+static __always_inline struct st_wire_header *st_header(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&wire_header, &zero);
+}
+
+static __always_inline bool st_never_asks(__u32 tgid)
+{
+	struct st_runtime *rt = bpf_map_lookup_elem(&runtimes, &tgid);
+
+	return rt && rt->kind != ST_RUNTIME_SCOPES;
+}
+
+static __always_inline void st_header_enter(struct bpf_sock_ops *ops, struct st_wire *w,
+					    const struct st_sk *known)
+{
+	struct st_wire_header *h = st_header();
+	struct st_slot *s = st_slot_at(known->slot);
+
+	if (!h || !h->len || !s)
+		return;
+	w->stays = !h->once || st_never_asks(s->owner_tgid);
 	w->cookie = bpf_get_socket_cookie(ops);
 	if (bpf_sock_hash_update(ops, &wire_sockets, &w->cookie, BPF_ANY))
 		return;
@@ -36,19 +59,15 @@ static __always_inline void st_header_enter(struct bpf_sock_ops *ops, struct st_
 					       BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG);
 }
 
-static __always_inline struct st_wire_header *st_header(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&wire_header, &zero);
-}
-
-/* The socket has something to do with its peer: is there a reason to leave the map? */
+/* Something has come from its peer: is there a reason to leave the map? */
 static __always_inline void st_header_leave(struct bpf_sock_ops *ops, struct st_wire *w)
 {
-	struct st_wire_header *h = st_header();
+	__u32 seq, len = 0;
+	bool spoke_first = !w->message && ops->op == BPF_SOCK_OPS_PARSE_HDR_OPT_CB &&
+			   st_option_segment(ops, &seq, &len) && len;
 
-	if (w->header == ST_HEADER_OFF || !h || (!h->once && w->header != ST_HEADER_LEAVE))
+	if (w->header == ST_HEADER_OFF ||
+	    (w->stays && w->header != ST_HEADER_LEAVE && !spoke_first))
 		return;
 	w->header = ST_HEADER_OFF;
 	bpf_map_delete_elem(&wire_sockets, &w->cookie);

@@ -86,7 +86,7 @@ static __always_inline void st_connected(struct bpf_sock_ops *ops, struct bpf_so
 	if (cfg.propagate & ST_PROPAGATE_OPTION)
 		st_flags_on(ops, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	if (cfg.propagate & ST_PROPAGATE_HEADER)
-		st_header_enter(ops, w);
+		st_header_enter(ops, w, m);
 	st_wire_count(ST_W_ENROLLED);
 }
 

@@ -61,9 +61,9 @@ struct st_wire {
 	__u32 inserted; /* header.h: bytes, into the message at hand */
 	__u32 message;	/* ... its bytes without them */
 	__u32 told;	/* ... those of the message whose first bytes are on their way */
-	__u32 pad;
-	__u64 left;   /* ... bytes of the request's body that are still to come */
-	__u64 cookie; /* ... its key in the map */
+	__u32 stays;	/* ... it need not leave when an answer comes */
+	__u64 left;	/* ... bytes of the request's body that are still to come */
+	__u64 cookie;	/* ... its key in the map */
 };
 
 #define ST_HEADER_OFF	0 /* its messages do not come by */
