@@ -23,6 +23,9 @@
 #define ST_NAME_TRANSFER   0x726566736e617274ULL
 #define ST_NAME_UPGRADE	   0x3a65646172677075ULL
 #define ST_NAME_EXPECT	   0x3a746365707865ULL
+#define ST_NAME_TRACESTA   0x6174736563617274ULL
+#define ST_NAME_TE	   0x3a6574U /* "te:" */
+#define ST_NAME_BAGGAGE	   0x3a65676167676162ULL
 #define ST_NAME_B3	   0x3a3362U
 #define ST_NAME_X_B3	   0x2d33622d78ULL
 #define ST_NAME_UBER_TRA   0x6172742d72656275ULL
@@ -109,6 +112,22 @@ static __always_inline struct st_head *st_head_scratch(void)
 	return bpf_map_lookup_elem(&heads, &zero);
 }
 
+/* A line that is carried on ends where the next one begins, if there is room for it. */
+static __always_inline void st_head_carry(struct st_head *h, __u32 at)
+{
+	__u64 from = h->carry_at, to = h->carry.len, n = at - from;
+
+	h->carry_at = 0;
+	barrier_var(n);
+	if (from >= ST_HEAD_LOOK || n > ST_CARRY_MAX)
+		return;
+	barrier_var(to);
+	if (to >= ST_CARRY_MAX || to + n > ST_CARRY_MAX)
+		return;
+	if (!bpf_probe_read_kernel(h->carry.text + to, n, h->p + from))
+		h->carry.len = to + n;
+}
+
 /*
  * A line begins at `at` of the n bytes in scratch. Returns 1 when it is the head's last, which is
  * empty. Global: the verifier looks at it once, whatever its callers know.
@@ -122,6 +141,8 @@ __noinline int st_head_line(__u32 at, __u32 n)
 	if (!h || at >= ST_HEAD_LOOK)
 		return 1;
 	p = h->p + at;
+	if (h->carry_at)
+		st_head_carry(h, at);
 	if (*p == '\r' || *p == '\n') {
 		h->end = at + 1 + (*p == '\r');
 		return 1;
@@ -137,6 +158,10 @@ __noinline int st_head_line(__u32 at, __u32 n)
 		st_head_length(h, p);
 	} else if (w == ST_NAME_TRANSFER || w == ST_NAME_UPGRADE || w << 8 >> 8 == ST_NAME_EXPECT) {
 		h->flags |= ST_HEAD_OPEN;
+	} else if (w == ST_NAME_BAGGAGE ||
+		   (w == ST_NAME_TRACESTA &&
+		    ((*(const __u32 *)(p + 8) | 0x202020) & 0xffffff) == ST_NAME_TE)) {
+		h->carry_at = at;
 	} else if ((w & 0xffffff) == ST_NAME_B3 || (w & 0xffffffffffULL) == ST_NAME_X_B3 ||
 		   w == ST_NAME_UBER_TRA || w == ST_NAME_X_AMZN_T) {
 		h->flags |= ST_HEAD_FOREIGN;
@@ -155,6 +180,7 @@ __noinline int st_head_scan(__u32 n)
 	if (!h)
 		return 0;
 	h->cnt = h->lengths = h->line = h->end = h->flags = 0;
+	h->carry_at = h->carry.len = 0;
 	h->length = 0;
 	for (__u32 i = 0; i < ST_HEAD_LOOK && i < n; i += 8) {
 		__u64 w = *(const __u64 *)(h->p + i) ^ 0x0a0a0a0a0a0a0a0aULL;

@@ -128,6 +128,21 @@ static __always_inline bool st_header_begins(struct sk_msg_md *m, struct st_wire
 
 /* ---- the header ---- */
 
+#define ST_INSERT_MAX (ST_HEADER_MAX + ST_CARRY_MAX)
+
+/* The lines that the request above came with go behind it, unless the call has some of its own. */
+static __always_inline __u32 st_header_carry(struct st_head *h, struct st_wire *w)
+{
+	__u64 above = w->above;
+	struct st_carry *c = above && !h->carry.len ? bpf_map_lookup_elem(&carried, &above) : NULL;
+
+	h->carry.len = 0;
+	if (!c || c->len > ST_CARRY_MAX ||
+	    bpf_probe_read_kernel(h->carry.text, ST_CARRY_MAX, c->text))
+		return 0;
+	return c->len;
+}
+
 /* The i-th byte of the header with the ids in scratch. Global: the verifier looks at it once. */
 __noinline int st_header_byte(__u32 i)
 {
@@ -136,7 +151,13 @@ __noinline int st_header_byte(__u32 i)
 	__u32 digit, v;
 	__u8 c;
 
-	if (!text || !h || i >= ST_HEADER_MAX)
+	if (!text || !h)
+		return ' ';
+	if (i >= text->len) {
+		i -= text->len;
+		return i < ST_CARRY_MAX ? h->carry.text[i] : ' ';
+	}
+	if (i >= ST_HEADER_MAX)
 		return ' ';
 	c = text->text[i];
 	digit = c & 0x3f;
@@ -155,7 +176,7 @@ static __noinline int st_header_write(struct sk_msg_md *m, __u32 len)
 {
 	__u8 *p = m->data, *end = m->data_end;
 
-	for (__u32 i = 0; i < ST_HEADER_MAX && i < len; i++) {
+	for (__u32 i = 0; i < ST_INSERT_MAX && i < len; i++) {
 		if (p + i + 1 > end)
 			break;
 		p[i] = (__u8)st_header_byte(i);
@@ -165,7 +186,7 @@ static __noinline int st_header_write(struct sk_msg_md *m, __u32 len)
 
 static __always_inline bool st_header_insert(struct sk_msg_md *m, __u32 at, __u32 len)
 {
-	if (!len || len > ST_HEADER_MAX || bpf_msg_push_data(m, at, len, 0))
+	if (!len || len > ST_INSERT_MAX || bpf_msg_push_data(m, at, len, 0))
 		return false;
 	/* They lie in a piece of their own: this shows it, and cannot want for memory. */
 	if (bpf_msg_pull_data(m, at, at + len, 0) || m->data + len > m->data_end) {
@@ -184,7 +205,7 @@ static __always_inline void st_header_turn(struct sk_msg_md *m, struct st_wire *
 	struct st_wire_header *text = st_header();
 	__u32 n = 0;
 	struct st_head *h = st_header_head(m, &n);
-	__u32 at;
+	__u32 at, len;
 
 	if (!h || !text) {
 		w->header = ST_HEADER_LEAVE;
@@ -199,11 +220,12 @@ static __always_inline void st_header_turn(struct sk_msg_md *m, struct st_wire *
 		return;
 	st_wire_fill(w, s, slot, bpf_get_current_pid_tgid(), s->turn + 1, NULL);
 	h->ids = w->ids;
-	if (!st_header_insert(m, at, text->len)) {
+	len = text->len + st_header_carry(h, w);
+	if (!st_header_insert(m, at, len)) {
 		st_wire_count(ST_W_LEFT_OUT);
 		return;
 	}
-	w->inserted = text->len;
+	w->inserted = len;
 	st_wire_count(ST_W_INSERTED);
 }
 

@@ -212,7 +212,7 @@ static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *
 {
 	struct st_came *came = st_came_at(sv, (__u32)c->pos);
 	struct st_ids above;
-	int said;
+	int said = st_wire_said(c, &above);
 
 	sv->turn = s->turn;
 	sv->conn_id = s->conn_id;
@@ -223,10 +223,24 @@ static __noinline int st_serve_begin(struct st_serve *sv, const struct st_call *
 		came->valid = 0;
 		return 1;
 	}
-	said = st_wire_said(c, &above);
 	if (said == ST_SAID_IDS)
 		st_ids_trace(&sv->ids, &above);
 	return said != ST_SAID_OTHER;
+}
+
+/* What its head tells of state and baggage is kept for the calls that are made for it. */
+static __noinline int st_serve_carry(struct st_serve *sv, const struct st_slot *s)
+{
+	struct st_head *h = st_head_scratch();
+	__u64 conn_id = s->conn_id;
+
+	if (sv->carries)
+		bpf_map_delete_elem(&carried, &conn_id);
+	sv->carries = h && h->carry.len;
+	if (!sv->carries)
+		return 0;
+	h->carry.turn = s->turn;
+	return bpf_map_update_elem(&carried, &conn_id, &h->carry, BPF_ANY);
 }
 
 /* Bytes were received, by who runs. */
@@ -247,6 +261,8 @@ static __noinline int st_wire_read(struct sock *sk, const struct st_call *c, str
 			return 0;
 		if (!st_serve_begin(sv, c, s))
 			key.id = 0;
+		if (cfg.propagate & ST_PROPAGATE_HEADER)
+			st_serve_carry(sv, s);
 	} else if (st_same_work(&sv->reader, &key)) {
 		return 0;
 	}
@@ -330,14 +346,17 @@ static __always_inline void st_wire_fill(struct st_wire *w, const struct st_slot
 	w->turn = turn;
 	w->conn_id = s->conn_id;
 	w->slot = slot;
+	w->above = 0;
 	st_ids_own(&w->ids, s->conn_id, turn);
 	if (own) {
 		st_ids_trace(&w->ids, own);
 		return;
 	}
 	above = st_work_for(s, tgid_tid);
-	if (above)
-		st_ids_trace(&w->ids, &above->ids);
+	if (!above)
+		return;
+	st_ids_trace(&w->ids, &above->ids);
+	w->above = above->conn_id;
 }
 
 /* Nothing is told of a request that tells of its trace in a way that is not read here. */

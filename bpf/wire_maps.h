@@ -64,6 +64,7 @@ struct st_wire {
 	__u32 stays;	/* ... it need not leave when an answer comes */
 	__u64 left;	/* ... bytes of the request's body that are still to come */
 	__u64 cookie;	/* ... its key in the map */
+	__u64 above; /* ... the connection of the request that its last one is made for; 0: not known */
 };
 
 #define ST_HEADER_OFF	0 /* its messages do not come by */
@@ -96,7 +97,9 @@ struct st_serve {
 	struct st_work_key reader;
 	__u64 conn_id; /* the request that ids are of */
 	__u32 turn;
-	__u32 head; /* of came: how many so far */
+	__u32 head;    /* of came: how many so far */
+	__u32 carries; /* the map has lines of the last request */
+	__u32 pad;
 };
 
 struct {
@@ -135,6 +138,26 @@ struct {
 /* head.h; the beginning of a request that is looked through for what it says of its trace. */
 #define ST_HEAD_LOOK 2048
 
+/*
+ * Lines of a request's head that calls made for it carry on: tracestate and baggage. By its connection.
+ */
+#define ST_CARRY_MAX 512
+
+struct st_carry {
+	__u32 len;
+	__u32 turn;
+	__u8 text[ST_CARRY_MAX];
+	__u8 room
+		[ST_CARRY_MAX]; /* for the verifier's sake: where a line begins and how long it is are bounded apart */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct st_carry);
+} carried SEC(".maps");
+
 struct st_head {
 	struct st_ids ids; /* of its traceparent */
 	__u64 length;	   /* of its body, when it says so */
@@ -143,7 +166,8 @@ struct st_head {
 	__u32 line;	   /* where its second line begins; 0: not there */
 	__u32 end;	   /* where it ends; 0: not there */
 	__u32 flags;	   /* ST_HEAD_* */
-	__u32 pad;
+	__u32 carry_at;	   /* where a line begins that is carried on; 0: none does */
+	struct st_carry carry;
 	__u8 p[ST_HEAD_LOOK + 128];
 };
 

@@ -2,6 +2,8 @@
 """--propagate: requests that cross hosts, which are two network namespaces and two tracers that know nothing of each
 other; and what goes over the wire is what was sent, but for the header that was asked for."""
 
+import http.client
+import itertools
 import pathlib
 import re
 import subprocess
@@ -11,9 +13,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from harness import proc    # noqa: E402
+from harness import otlp, proc    # noqa: E402
 from harness.netns import Netns    # noqa: E402
-from truth import bed, cases    # noqa: E402
+from truth import bed, cases, start    # noqa: E402
 
 HEADER = re.compile(rb"traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-01\r\n")
 
@@ -47,6 +49,76 @@ def test_header_across_namespaces(name, netns, tracer, folder):
     assert not result.failures, "\n".join([result.line, *result.failures, *result.report.notes])
     assert result.report.joined[0] / sum(result.report.joined) >= 0.99, result.line
     assert re.search(r"back{(none:\d+ )?header:\d+}|back{header:\d+( none:\d+)?}", result.report.evidences), result.line
+
+
+# ---- what is carried on ----
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def ask(port, path, fields):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers=fields)
+    assert connection.getresponse().read()
+    connection.close()
+
+
+@pytest.fixture
+def middle(tracer, folder):
+    """Python threads between this test and a server that keeps what comes: (port, fields -> what the call had)."""
+    (folder / "came").mkdir()
+    front, back = proc.free_port(), proc.free_port()
+    server = proc.Daemon([sys.executable, proc.APPS / "wire_server.py", "127.0.0.1", back, folder / "came"], folder / "server.log",
+                         lambda: proc.listens(back))
+    app = proc.Daemon([sys.executable, start.APPS / "threads.py", front, back], folder / "app.log",
+                      lambda: proc.answers(front, "/none/i0"))
+    numbers = itertools.count(1)
+
+    def make(*options, env=None):
+        tap = tracer("-p", app.pid, "-o", f"file:{folder}/spans.json", *options, env=env)
+
+        def call(**fields):
+            number = next(numbers)
+            ask(front, f"/one/i{number}", fields)
+            file = folder / "came" / str(number)
+            proc.wait_until(lambda: file.exists() and file.read_bytes().endswith(b"\r\n\r\n"), 10, "the call comes")
+            head = file.read_bytes().decode().split("\r\n")[1:-2]
+            return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head)}
+
+        for _ in range(3):  # until the program's threads are known for what they do
+            call()
+        return call, tap
+
+    yield make
+    app.stop()
+    server.stop()
+
+
+def test_header_goes_on(middle, folder):
+    """The trace that a request came with, its state and its baggage go on with the call."""
+    call, tap = middle("--propagate=header")
+    got = call(traceparent=f"00-{TRACE}-b7ad6b7169203331-01", tracestate="vendor=1,other=2", baggage="user=7")
+    assert got["traceparent"].split("-")[1] == TRACE and got["traceparent"].endswith("-01")
+    assert got["tracestate"] == "vendor=1,other=2" and got["baggage"] == "user=7"
+    got = call(traceparent=f"00-{TRACE}-b7ad6b7169203331-00")
+    assert got["traceparent"].endswith("-00") and "tracestate" not in got and "baggage" not in got
+    got = call()
+    assert got["traceparent"].split("-")[1] != TRACE
+    got = call(b3=f"{TRACE}-b7ad6b7169203331-1")
+    assert got.get("traceparent", "-").split("-")[1] != TRACE  # in a format that is not read as the call leaves
+    tap.stop()
+    spans = {s.span_id: s for file in folder.glob("spans.json*") for s in otlp.LineFile(file).spans()}
+    [client] = [s for s in spans.values() if s.kind == "CLIENT" and s.trace_id == TRACE and s.flags & 1]
+    assert client.trace_state == "vendor=1,other=2" and spans[client.parent_id].kind == "SERVER"
+
+
+@pytest.mark.parametrize("names, field, value", (
+    ("b3", "b3", r"[0-9a-f]{32}-[0-9a-f]{16}-1"), ("jaeger", "uber-trace-id", r"[0-9a-f]{32}:[0-9a-f]{16}:0:1"),
+    ("tracecontext,xray", "x-amzn-trace-id", r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=1")))
+def test_formats(middle, names, field, value):
+    call, _ = middle("--propagate=header", env={"OTEL_PROPAGATORS": names})
+    got = call()
+    assert re.fullmatch(value, got[field]) and ("traceparent" in got) == ("tracecontext" in names)
 
 
 # ---- bytes ----

@@ -23,6 +23,8 @@
 
 /* Threads and goroutines that have to do with requests; with --propagate. */
 #define WORKS_MAX     32768u
+/* Requests in hand that came with tracestate or baggage. */
+#define CARRIED_MAX   2048u
 
 struct st_tracer {
 	struct st_plan *plan;
@@ -34,7 +36,7 @@ struct st_tracer {
 	uint64_t *marks;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
-	bool propagates;
+	uint32_t propagates;
 	bool all;
 	struct st_hists hists;
 	int any_ring;
@@ -106,6 +108,9 @@ static int size_maps(void *ctx, struct bpf_object *obj)
 		err = set_entries(obj, "free_slots", t->max_conns);
 	if (!err && t->propagates)
 		err = set_entries(obj, "works", WORKS_MAX);
+	if (!err && t->propagates & ST_PROPAGATE_HEADER &&
+	    bpf_object__find_map_by_name(obj, "carried"))
+		err = set_entries(obj, "carried", CARRIED_MAX);
 	if (!err)
 		err = set_entries(obj, "hists", t->hists.max);
 	if (!err)

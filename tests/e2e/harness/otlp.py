@@ -24,6 +24,8 @@ class Span:
     links: tuple
     resource: dict
     scope: str
+    flags: int = 0
+    trace_state: str = ""
 
     def __repr__(self):
         """Short: a failed comparison shows many of them."""
@@ -83,7 +85,7 @@ def _span(raw, resource, scope):
         attributes=attributes(raw.get("attributes", [])),
         events=tuple(e["name"] for e in raw.get("events", [])),
         links=tuple(link["spanId"].lower() for link in raw.get("links", [])),
-        resource=resource, scope=scope)
+        resource=resource, scope=scope, flags=raw.get("flags", 0), trace_state=raw.get("traceState", ""))
 
 
 def spans_of(request):
