@@ -254,6 +254,40 @@ def test_unread_bytes_are_told(wire):
     assert told == there == "5048" or told == there
 
 
+NGINX = """
+daemon off; error_log stderr; pid nginx.pid;
+events {{ }}
+http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+  upstream back {{ server 127.0.0.1:{back}; keepalive 4; }}
+  server {{ listen 127.0.0.1:{front};
+    location / {{ proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering {buffering}; }} }} }}
+"""
+
+
+@pytest.mark.parametrize("buffering", ("on", "off"))
+def test_nginx_passes_all_on(tracer, folder, buffering):
+    """It reads as many bytes as FIONREAD told it, and waits when there are none."""
+    (folder / "came").mkdir()
+    front, back = proc.free_port(), proc.free_port()
+    (folder / "nginx.conf").write_text(NGINX.format(front=front, back=back, buffering=buffering))
+    server = proc.Daemon([sys.executable, proc.APPS / "wire_server.py", "127.0.0.1", back, folder / "came"], folder / "server.log",
+                         lambda: proc.listens(back))
+    nginx = proc.Daemon([proc.find("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"], folder / "nginx.log",
+                        lambda: proc.listens(front))
+    try:
+        tap = tracer("-p", nginx.pid, "-o", f"file:{folder}/spans.json", "--propagate=header")
+        for _ in range(5):
+            connection = http.client.HTTPConnection("127.0.0.1", front, timeout=10)
+            connection.request("GET", "/big/3000000")
+            assert len(connection.getresponse().read()) == 3000000
+            connection.close()
+        tap.stop()
+        assert "headers inserted" in tap.stderr
+    finally:
+        nginx.stop()
+        server.stop()
+
+
 def test_one_segment_a_request(wire):
     """A request that went in two pieces would wait for the ACK of the first (Nagle)."""
     w = wire("--propagate=header,option")
