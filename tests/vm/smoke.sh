@@ -5,7 +5,7 @@
 #
 # usage: smoke.sh SPANTAP HOOKS_DIR [RUNG]...
 # prints `ok NAME`, `not ok NAME (reason)` or `skip NAME (reason)` for `check`,
-# for each rung, and for `uring` and `splice`; what explains a failure goes to stderr.
+# for each rung, and for `uring`, `splice` and `propagate`; what explains a failure goes to stderr.
 #
 # What the kernel allows is asked of HOOKS_DIR/hooks, not of spantap: a rung that
 # spantap refuses although its hooks attach is a failure, not a skip.
@@ -45,6 +45,7 @@ start_nginx() {
 			server {
 				listen 127.0.0.1:$PORT;
 				location / { return 200 "you asked for \$uri\n"; }
+				location /told/ { return 200 "told \$http_traceparent\n"; }
 			}
 		}
 	CONF
@@ -252,6 +253,30 @@ try_splice() {
 	fi
 }
 
+# A client's requests tell whose they are, and come to no harm; or this kernel cannot, which is said in a line.
+try_propagate() {
+	local told
+	trace --comm curl --propagate=header,option || {
+		stop_tracer
+		if [ "$(wc -l <"$TMP/err")" = 1 ] && grep -q '^spantap: --propagate: ' "$TMP/err"; then
+			echo "ok propagate is refused ($(sed 's/^spantap: --propagate: //' "$TMP/err"))"
+		else
+			bad propagate "does not attach"
+		fi
+		return
+	}
+	for _ in 1 2 3 4 5; do
+		curl -sS --max-time 20 "$URL/told/x"
+	done >"$TMP/answers" || { stop_tracer; bad propagate "a request failed"; return; }
+	stop_tracer
+	told=$(grep -cE '^told 00-[0-9a-f]{32}-[0-9a-f]{16}-01$' "$TMP/answers")
+	if [ "$told" = 5 ] && grep -q 'options sent: 5$' "$TMP/err" && grep -q 'options received: 5$' "$TMP/err"; then
+		echo "ok propagate$(grep -q FIONREAD "$TMP/err" && echo ' (unread bytes are hidden)')"
+	else
+		bad propagate "$told of 5 requests had the header; $(grep -o 'options.*' "$TMP/err" | tr '\n' ' ')"
+	fi
+}
+
 for tool in nginx curl jq bpftool; do
 	command -v "$tool" >/dev/null || { echo "skip check ($tool is missing)"; exit 77; }
 done
@@ -271,3 +296,4 @@ for rung in "${RUNGS[@]}"; do
 done
 [ ! -x "$SPANTAP" ] || try_uring
 [ ! -x "$SPANTAP" ] || try_splice
+[ ! -x "$SPANTAP" ] || try_propagate

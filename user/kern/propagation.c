@@ -182,7 +182,7 @@ int st_propagation__open(struct st_tracer *t, const struct st_propagation_config
 	p->ways = cfg->ways;
 	if (st_tracer__map(t, "wires") < 0) {
 		st_error("--propagate: not on this kernel: tracing programs have no storage of "
-			 "sockets (Linux 5.11), or --rung chose hooks without it");
+			 "sockets (Linux 5.11), or --rung chose a way without it");
 		free(p);
 		return -ENOTSUP;
 	}
