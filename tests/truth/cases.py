@@ -104,7 +104,7 @@ CASES = [
     Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
     # Workers enough for all clients: the queue is empty now and then.
     Case("java_pools_wide", start.java("Pools.java", 32),
-         POOLS | {"chain": TWO, "client": ONE, "async": ONE, "latch": TWO}, 0.15),
+         POOLS | {"chain": TWO, "client": ONE, "async": ONE, "latch": TWO}, 0.1),
     Case("cpp_pools_wide", start.cpp("pools.cpp", 32), POOLS | {"lock": ONE, "reply": NONE, "latch": TWO}, 0.3),
     Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
     Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
