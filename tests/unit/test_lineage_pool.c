@@ -21,6 +21,8 @@ static void wakes(struct stage *g, uint32_t by, uint32_t tid, uint64_t addr)
 /* Workers that have worked, and wait. */
 static void workers(struct stage *g, uint32_t cnt)
 {
+	for (int i = 0; i < WIRES; i++)
+		g->out[i].c.flags = ST_F_BLOCKS;
 	for (uint32_t tid = 20; tid < 20 + cnt; tid++) {
 		sleeps(g, tid, QUEUE);
 		wakes(g, 0, tid, QUEUE);
@@ -310,6 +312,35 @@ static void not_back_script(struct stage *g)
 }
 PLAY(not_back)
 
+/* A worker that waits for many responses at once makes calls of several requests. */
+static void waits_for_many_script(struct stage *g)
+{
+	static const uint16_t flags[] = {ST_F_WATCHED | ST_F_WAITED, 0, ST_F_WATCHED};
+	static const char *const paths[] = {"/many", "/unseen", "/one"};
+
+	workers(g, 3);
+	for (int i = 0; i < 3; i++) {
+		char path[8];
+
+		snprintf(path, sizeof(path), "/r%d", i);
+		reads(g, 0, 7, path);
+		wakes(g, 7, 20, QUEUE);
+		sleeps(g, 7, DONE(7));
+		calls(g, 0, 20, paths[i]);
+		g->out[0].c.flags = flags[i];
+		gets(g, 0, 20);
+		g->out[0].c.flags = ST_F_BLOCKS;
+		ends(g, 20, 7);
+		answers(g, 0, 7);
+	}
+	over(&g->b);
+	alone(g, "/many");
+	alone(g, "/unseen");
+	below(g, "/one", "/r2", "pool");
+	assert_true(g->b.watch_asked > 0);
+}
+PLAY(waits_for_many)
+
 /* Two requests in the reader's hands: it may have called for either. */
 static void two_in_hand_script(struct stage *g)
 {
@@ -443,7 +474,6 @@ PLAY(early)
 
 static int wait_cnt;
 
-/* Refuses the first wake-up after a call: the third wait of thread 7's story. */
 static bool refuse_one(void *ctx, const struct sim_sock *k, uint8_t kind)
 {
 	(void)ctx, (void)k;
@@ -487,6 +517,7 @@ static void by_name(struct stage *g, const char *first, const char *second, bool
 {
 	const char *name[] = {first, second};
 
+	g->out[0].c.flags = ST_F_BLOCKS;
 	for (uint32_t i = 0; i < 2; i++) {
 		named(g, ST_WAIT_SLEEPS, 20 + i, 0, name[i]);
 		named(g, ST_WAIT_ENDS, 20 + i, 0, name[i]);
@@ -553,33 +584,20 @@ PLAY(asked)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(future),
-		cmocka_unit_test(slow_to_wait),
-		cmocka_unit_test(fan),
-		cmocka_unit_test(worker_answers),
-		cmocka_unit_test(never_empty),
-		cmocka_unit_test(not_called),
-		cmocka_unit_test(took_another),
-		cmocka_unit_test(took_both),
-		cmocka_unit_test(let_go),
-		cmocka_unit_test(own_call),
-		cmocka_unit_test(lock),
-		cmocka_unit_test(other_place),
-		cmocka_unit_test(slept_between),
-		cmocka_unit_test(not_back),
-		cmocka_unit_test(two_in_hand),
-		cmocka_unit_test(loop),
-		cmocka_unit_test(loop_in_two_steps),
-		cmocka_unit_test(waits_late),
-		cmocka_unit_test(put_since),
-		cmocka_unit_test(number_again),
-		cmocka_unit_test(early),
-		cmocka_unit_test(lost),
-		cmocka_unit_test(java),
-		cmocka_unit_test(java_long),
-		cmocka_unit_test(java_two_pools),
-		cmocka_unit_test(shards),
-		cmocka_unit_test(asked),
+		cmocka_unit_test(future),	 cmocka_unit_test(slow_to_wait),
+		cmocka_unit_test(fan),		 cmocka_unit_test(worker_answers),
+		cmocka_unit_test(never_empty),	 cmocka_unit_test(not_called),
+		cmocka_unit_test(took_another),	 cmocka_unit_test(took_both),
+		cmocka_unit_test(let_go),	 cmocka_unit_test(own_call),
+		cmocka_unit_test(lock),		 cmocka_unit_test(other_place),
+		cmocka_unit_test(slept_between), cmocka_unit_test(not_back),
+		cmocka_unit_test(two_in_hand),	 cmocka_unit_test(waits_for_many),
+		cmocka_unit_test(loop),		 cmocka_unit_test(loop_in_two_steps),
+		cmocka_unit_test(waits_late),	 cmocka_unit_test(put_since),
+		cmocka_unit_test(number_again),	 cmocka_unit_test(early),
+		cmocka_unit_test(lost),		 cmocka_unit_test(java),
+		cmocka_unit_test(java_long),	 cmocka_unit_test(java_two_pools),
+		cmocka_unit_test(shards),	 cmocka_unit_test(asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

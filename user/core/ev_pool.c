@@ -16,7 +16,8 @@
  *
  * Why it cannot be wrong: what the worker did for the request, and thereby ended its wait, had been
  * put before the thread slept, so before the queue was seen empty. By then the worker had it in
- * hand; it does one thing after the other; it was making the call at that moment. So the call is
+ * hand; it does one thing after the other, and waited for the
+ * response alone, not for several things at once; it was making the call at that moment. So the call is
  * part of it.
  *
  * Each alone is wrong often. There: a worker takes what another one was called for. Back: a call's
@@ -62,12 +63,11 @@ static void drop_run(const struct st_proc *p, struct st_mate *m)
 
 /* ---- there ---- */
 
-static void reads(struct st_pool *pool, const struct st_xchg *x, const struct st_event_of *e)
+static void reads(struct st_pool *pool, const struct st_event_of *e)
 {
 	const struct st_thread *t = e->thread;
 	struct st_mate *m = t ? st_mate__get(pool, t->tid) : NULL;
 
-	(void)x;
 	if (!m)
 		return;
 	/* Between two reads it handed on the first, or it may yet. */
@@ -163,11 +163,23 @@ static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_o
 	if (x->role == ST_ROLE_CLIENT)
 		calls(c, x, e);
 	else if (x->lin.proc->pool)
-		reads(x->lin.proc->pool, x, e);
+		reads(x->lin.proc->pool, e);
+}
+
+/* Did it wait for this response alone? Where that is not seen, it will be. */
+static bool waited_for_it(struct st_core *c, const struct st_chunk *ch)
+{
+	if (ch->flags & (ST_F_WAITED | ST_F_IO_WORKER))
+		return false;
+	if (ch->flags & (ST_F_BLOCKS | ST_F_WATCHED))
+		return true;
+	if (c->cfg.ops.watch_waits)
+		c->cfg.ops.watch_waits(c->cfg.ctx);
+	return false;
 }
 
 /* The worker reads the response, in the run in which it made the call. */
-static void got(struct st_xchg *x, const struct st_event_of *e)
+static void got(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)
 {
 	struct st_xchg *up = st_kin__up(x, ST_KIN_POOL);
 	struct st_pool *pool = x->lin.proc->pool;
@@ -176,7 +188,7 @@ static void got(struct st_xchg *x, const struct st_event_of *e)
 	if (!up)
 		return;
 	if (!m || m->run != x->lin.pool_run || e->ch->last_tid != x->tid ||
-	    e->ch->flags & ST_F_IO_WORKER)
+	    !waited_for_it(c, e->ch))
 		st_kin__del(x, ST_KIN_POOL);
 	else
 		look(pool, x, m, GOT, e->ch->time_ns);
@@ -237,7 +249,7 @@ static void answers(struct st_core *c, struct st_xchg *x, const struct st_event_
 {
 	struct st_proc *p = x->lin.proc;
 	uint32_t tid = e->ch->last_tid;
-	bool one = e->ch->tid == tid && !(e->ch->flags & ST_F_IO_WORKER) &&
+	bool one = e->ch->tid == tid && !(e->ch->flags & (ST_F_IO_WORKER | ST_F_WAITED)) &&
 		   x->lin.refused == c->refused;
 	bool itself = tid == x->tid;
 	struct st_mate *m = st_mate__find(p->pool, tid);
@@ -260,7 +272,7 @@ static void answered(struct st_core *c, struct st_xchg *x, const struct st_event
 		return;
 	st_pool__get(c, x->lin.proc);
 	if (x->role == ST_ROLE_CLIENT)
-		got(x, e);
+		got(c, x, e);
 	else
 		answers(c, x, e);
 }
