@@ -17,6 +17,7 @@
 #define ST_NR_SENDMSG	     46
 #define ST_NR_RECVMSG	     47
 #define ST_NR_SELECT	     23
+#define ST_NR_FUTEX	     202
 #define ST_NR_EPOLL_WAIT     232
 #define ST_NR_PSELECT6	     270
 #define ST_NR_PPOLL	     271
@@ -39,15 +40,17 @@ struct st_sysargs {
 	unsigned long arg[4];
 };
 
-static __always_inline const struct pt_regs *st_task_regs(void)
+static __always_inline const struct pt_regs *st_stack_regs(struct task_struct *task)
 {
-	struct task_struct *task;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	task = (struct task_struct *)bpf_get_current_task();
 	return (const struct pt_regs *)((unsigned long)BPF_CORE_READ(task, stack) + ST_THREAD_SIZE -
 					sizeof(struct pt_regs));
+}
+
+static __always_inline const struct pt_regs *st_task_regs(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return st_stack_regs((struct task_struct *)bpf_get_current_task());
 }
 
 static __always_inline void st_sysargs_of(const struct pt_regs *regs, struct st_sysargs *out)

@@ -3,6 +3,7 @@
 #ifndef ST_BPF_PROCESS_H
 #define ST_BPF_PROCESS_H
 
+#include "pool.h"
 #include "turn.h"
 
 /* A child may be gone before anybody reads who it was: it is what its parent is. */
@@ -114,12 +115,15 @@ static __always_inline void st_exited(struct task_struct *p)
 	bool wanted;
 	struct st_rec *r;
 
-	if (BPF_CORE_READ(p, signal, live.counter) > 0)
+	if (BPF_CORE_READ(p, signal, live.counter) > 0) {
+		st_pool_exited(p);
 		return; /* not the last thread */
+	}
 	wanted = st_proc_wanted(tgid);
 	st_proc_set(tgid, ST_PROC_UNKNOWN);
 	st_mark(tgid, ST_MARK_PROXY, false);
 	st_mark(tgid, ST_MARK_TASKS, false);
+	st_mark(tgid, ST_MARK_POOL, false);
 	if (!wanted)
 		return;
 	r = st_rec_new(&cur, ST_REC_EXIT, 0);

@@ -98,6 +98,20 @@ int BPF_PROG(tp_switch, bool preempt)
 	return 0;
 }
 
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(tp_sleep, bool preempt)
+{
+	st_pool_sleeps(preempt);
+	return 0;
+}
+
+SEC("?tp_btf/sched_waking")
+int BPF_PROG(tp_waking, struct task_struct *p)
+{
+	st_pool_woken(p);
+	return 0;
+}
+
 /* Not a hook: user space runs it (BPF_PROG_TEST_RUN). */
 SEC("?raw_tp")
 int ask(void *ctx)

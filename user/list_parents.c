@@ -18,8 +18,9 @@ static const struct {
 	 "by async scope, asked at the call and at the answer; what timers and immediates run "
 	 "is not followed"},
 	{"java",
-	 "by thread, where one reads, calls and answers; pools, Netty and virtual threads are not "
-	 "followed"},
+	 "by thread, where one reads, calls and answers; executors by who wakes whom, while one of "
+	 "their threads is free and they have the names that Java gives; Netty and virtual threads "
+	 "are not followed"},
 	{"dotnet", "not known: .NET's tasks run on whatever thread is free"},
 	{"ruby", "by thread; fibers are not followed"},
 	{"php", "by thread: a process works on one request"},
@@ -35,6 +36,7 @@ const char *st_list_show__parents(const struct st_list_item *it)
 	for (size_t i = 0; language && i < sizeof(by_language) / sizeof(by_language[0]); i++)
 		if (!strcmp(language, by_language[i].language))
 			return by_language[i].text;
-	return "by thread, where one reads, calls and answers; work that is handed to another thread, and "
-	       "event loops, are not followed";
+	return "by thread, where one reads, calls and answers; pools of threads that wait for one queue by who "
+	       "wakes whom, while one of them is free; other work that is handed on, and event loops, are "
+	       "not followed";
 }

@@ -228,6 +228,15 @@ static void on_watch_waits(void *ctx)
 	st_pipeline__watch_waits(ctx);
 }
 
+static void on_watch_pool(void *ctx, uint32_t tgid)
+{
+	struct st_pipeline *p = ctx;
+	int err = st_tracer__watch_pool(p->tracer, tgid);
+
+	if (err)
+		st_debug("pools' wake-ups: %s", strerror(-err));
+}
+
 static void on_calls(void *ctx, uint32_t tgid)
 {
 	struct st_pipeline *p = ctx;
@@ -312,6 +321,7 @@ static int make_core(struct st_pipeline *p, const struct st_item_start *start)
 		cc.ops.mode = on_mode;
 		cc.ops.gone = on_gone;
 		cc.ops.watch_waits = on_watch_waits;
+		cc.ops.watch_pool = on_watch_pool;
 		cc.ops.calls = on_calls;
 		cc.ops.room = on_room;
 	}

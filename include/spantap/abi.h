@@ -60,10 +60,15 @@ enum st_rec_kind {
 	 */
 	ST_REC_TASK = 11,
 	/*
+	 * A thread (tid) that waits in futex(2), in processes with ST_MARK_POOL (what: enum
+	 * st_wait_what). pos: the address, err: the operation; opp_pos, opp_time_ns: its name.
+	 */
+	ST_REC_WAIT = 12,
+	/*
 	 * Ids that are outside (what: enum st_wire_what) of the request that begins at pos; payload:
 	 * struct st_ids. Comes before the request's first bytes.
 	 */
-	ST_REC_WIRE = 12
+	ST_REC_WIRE = 13
 };
 
 /* Flags of a record. */
@@ -81,7 +86,8 @@ enum st_rec_kind {
 #define ST_F_BLOCKS    0x0400 /* received: the call would have waited had nothing been there */
 #define ST_F_WAITED    0x0800 /* this thread waited for several things since its last record */
 #define ST_F_WATCHED   0x1000 /* such waits are seen */
-#define ST_F_MISSED    0x2000 /* this thread read what was refused: a request that it may still have */
+#define ST_F_EARLY     0x2000 /* WAIT: woken before it had left the processor */
+#define ST_F_MISSED    0x4000 /* this thread read what was refused: a request that it may still have */
 
 /* Values of `what` in ST_REC_STATE. */
 enum st_state {
@@ -111,6 +117,14 @@ enum st_task_kind {
 	ST_TASK_GOROUTINE = 1,
 	ST_TASK_ITEM = 2,  /* handed to another thread */
 	ST_TASK_SCOPE = 3, /* a callback's; what promises run may be another's */
+};
+
+/* Values of `what` in ST_REC_WAIT. */
+enum st_wait_what {
+	ST_WAIT_SLEEPS = 1, /* it leaves the processor */
+	ST_WAIT_WOKEN = 2,  /* by thread call_len of its process, in futex(2) on the same address */
+	ST_WAIT_ENDS = 3,   /* by anything else: a timer, a signal, the kernel */
+	ST_WAIT_GONE = 4,   /* the thread has ended */
 };
 
 /* Limits. */
@@ -385,6 +399,7 @@ enum st_wire_counter {
 #define ST_MARK_WAITED 1u /* thread: it waited for several things since its last record */
 #define ST_MARK_PROXY  2u /* process: [user] it passes on what it receives */
 #define ST_MARK_TASKS  4u /* process: [user] the runtimes map says how it runs tasks */
+#define ST_MARK_POOL   8u /* process: [user] its threads' waits in futex(2) are told */
 
 /* How a process runs tasks; by thread group. */
 enum st_runtime_kind {

@@ -56,7 +56,7 @@ struct st_links {
 };
 
 /* Who keeps calls below the request that they seem to be made for. */
-enum st_kin_of { ST_KIN_TASK, ST_KIN_SCOPE, ST_KIN_THREAD, ST_KIN_CNT };
+enum st_kin_of { ST_KIN_TASK, ST_KIN_SCOPE, ST_KIN_THREAD, ST_KIN_POOL, ST_KIN_CNT };
 
 struct st_kin {
 	struct st_xchg *up;    /* of a call: that request, while it lives and is not decided */
@@ -108,8 +108,13 @@ struct st_lineage {
 	uint64_t scope_done;	      /* scope: the task that its response is */
 	struct st_trace *scope_trace; /* scope: what is left of it: a reference, */
 	uint8_t scope_span[8];	      /* and its span */
-	struct st_xchg *seq_next;     /* seq: in its bucket */
-	uint64_t seq_shift;	      /* seq: st_conn_info.shift when it began */
+	uint64_t pool_run;	      /* pool: its thread's, when it was made (st_mate.run) */
+	/* pool: when the queue was seen empty, as it was made and as its response came; 0: it was not */
+	uint64_t pool_ns[2];
+	uint64_t pool_puts[2];	  /* pool: st_pool.puts then */
+	bool pool_back;		  /* pool: its thread woke the one that waited for it */
+	struct st_xchg *seq_next; /* seq: in its bucket */
+	uint64_t seq_shift;	  /* seq: st_conn_info.shift when it began */
 	bool in_seq;
 	bool expects;		  /* seq: the caller's record may still come */
 	bool alone;		  /* thread: its reader is known to do one thing at a time */

@@ -14,7 +14,7 @@ PLACE=/srv/spantap
 
 # CASE[:REQUESTS]
 TRUTH=(c_threads c_pairs c_pipelined python_threads asyncio asyncio_pipelined aiohttp go go_pipelined node node_queued
-	nginx_keep nginx_held chain:8 header_same)
+	nginx_keep nginx_held chain:8 header_same cpp_pools:50)
 
 # The host without its name, id and place of the sources.
 hide() {

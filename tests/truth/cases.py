@@ -52,6 +52,9 @@ SAME_ID = {"one": LATER, "read": LATER, "left": Mode(0)}
 PHP = {"one": ONE, "file": ONE, "two": TWO, "multi": TWO, "none": NONE}
 TOKIO = {"one": ONE, "two": TWO, "sleep": ONE, "join": TWO, "spawn": TWO, "keep": ONE, "none": NONE, "worker": LATER}
 POOLS = {"future": ONE, "fan": TWO, "two": TWO, "worker": ONE, "same": ONE, "none": NONE, "idle": NONE}
+# Their calls wake nobody, or somebody else, when they end.
+ODD = {"future": ONE, "after": LATER, "idle": NONE, "latch": TWO, "bare": ONE, "turns": LATER, "fan": TWO}
+ODD_JAVA = {"permit": Mode(2, counted=False), "ping": PING}
 EVENTS = {"one": LATER, "keep": LATER, "two": Mode(2, counted=False), "later": LATER, "none": NONE, "held": NONE}
 PROXY = {"one": ONE, "parts": ONE}
 
@@ -103,6 +106,10 @@ CASES = [
     Case("spring_async", start.spring, {"one": ONE, "two": TWO, "none": NONE, "future": LATER, "later": LATER}),
     Case("java_pools", start.java("Pools.java"), POOLS | {"chain": TWO, "client": ONE, "async": ONE}),
     Case("cpp_pools", start.cpp("pools.cpp"), POOLS | {"lock": ONE, "reply": NONE}),
+    # Workers enough for all clients: the queue is empty now and then.
+    Case("java_pools_wide", start.java("Pools.java", 32),
+         POOLS | {"chain": TWO, "client": ONE, "async": ONE, "latch": TWO}, 0.1),
+    Case("cpp_pools_wide", start.cpp("pools.cpp", 32), POOLS | {"lock": ONE, "reply": NONE, "latch": TWO}, 0.3),
     Case("haproxy_keep", proxies.haproxy(), PROXY | {"local": NONE}),
     Case("haproxy_fresh", proxies.haproxy("never"), PROXY),
     Case("haproxy_queue", proxies.haproxy(maxconn=3), PROXY, requests=500),
@@ -155,6 +162,10 @@ CASES = [
     Case("rust_after", start.rust("blocking.rs"), {"after": LATER, "one": LATER}),
     Case("php_after", proxies.php_fpm(), {"after": LATER, "one": LATER}),
     Case("puma_after", start.puma(8), {"after": LATER, "one": LATER}),
+    Case("java_pools_odd", start.java("Pools.java"), ODD | ODD_JAVA),
+    Case("java_pools_odd_wide", start.java("Pools.java", 32), ODD | ODD_JAVA),
+    Case("cpp_pools_odd", start.cpp("pools.cpp"), ODD | {"reply": NONE}),
+    Case("cpp_pools_odd_wide", start.cpp("pools.cpp", 32), ODD | {"reply": NONE}),
     Case("spring_after", start.spring, {"after": LATER, "one": LATER}),
     Case("tokio_after", start.tokio(), {"after": LATER, "one": LATER}),
     Case("java_ping", start.java("Pools.java"), {"ping": PING, "same": LATER, "none": NONE}),

@@ -101,8 +101,8 @@ def c(source, *args):
     return program(lambda bed, port, backend: [compiled(source, "-pthread"), port, backend, *args])
 
 
-def cpp(source):
-    return program(lambda bed, port, backend: [compiled(source, "-pthread", tool=CXX), port, backend])
+def cpp(source, *args):
+    return program(lambda bed, port, backend: [compiled(source, "-pthread", tool=CXX), port, backend, *args])
 
 
 def rust(source):
@@ -137,8 +137,9 @@ def puma(threads):
                    lambda backend: {"BACKEND": str(backend)}, cwd="/")
 
 
-def java(source):
-    return program(lambda bed, port, backend: [find("java"), "-Xmx256m", APPS / source, port, backend], timeout_s=60)
+def java(source, *args):
+    return program(lambda bed, port, backend: [find("java"), "-Xmx256m", APPS / source, port, backend, *args],
+                   timeout_s=60)
 
 
 def spring(bed):

@@ -64,6 +64,7 @@ struct bed {
 	const struct st_resource *(*resource)(uint32_t tgid);
 	uint32_t watch_asked; /* st_core_ops.watch_waits and calls: how often */
 	uint32_t calls_asked;
+	uint32_t pool_asked;  /* st_core_ops.watch_pool */
 	struct sim_sock c, s; /* the connection of the small tests */
 };
 
@@ -86,6 +87,12 @@ static inline void bed_on_calls(void *ctx, uint32_t tgid)
 {
 	(void)tgid;
 	((struct bed *)ctx)->calls_asked++;
+}
+
+static inline void bed_on_watch_pool(void *ctx, uint32_t tgid)
+{
+	(void)tgid;
+	((struct bed *)ctx)->pool_asked++;
 }
 
 static inline void bed_text(char *to, size_t sz, struct st_str s)
@@ -186,7 +193,8 @@ static inline void bed_init(struct bed *b, uint32_t slots, enum bed_reader reade
 			.mode = bed_on_mode,
 			.gone = bed_on_gone,
 			.calls = bed_on_calls,
-			.watch_waits = bed_on_watch_waits},
+			.watch_waits = bed_on_watch_waits,
+			.watch_pool = bed_on_watch_pool},
 		.ctx = b,
 		.max_conns = slots,
 		.id_key = {0x0123456789abcdefULL, 0xfedcba9876543210ULL},

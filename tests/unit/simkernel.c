@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 struct sim *sim_new(uint32_t slot_cnt)
@@ -458,6 +459,27 @@ void sim_exit(struct sim *s, uint32_t tgid)
 
 	if (r)
 		sim__rec_task(r, &none);
+}
+
+/* ---- pool.h ---- */
+
+void sim_wait(struct sim *s, uint8_t what, uint32_t tgid, uint32_t tid, uint32_t by, uint64_t addr,
+	      uint16_t flags, const char *name)
+{
+	struct sim_sock none = {.sim = s, .tgid = tgid, .tid = tid};
+	struct st_rec *r = sim__reserve(&none, s, ST_REC_WAIT, 0);
+	char comm[16] = "";
+
+	if (!r)
+		return;
+	snprintf(comm, sizeof(comm), "%s", name ? name : "app");
+	sim__rec_task(r, &none);
+	r->what = what;
+	r->call_len = by;
+	r->pos = addr;
+	r->flags = flags;
+	memcpy(&r->opp_pos, comm, 8);
+	memcpy(&r->opp_time_ns, comm + 8, 8);
 }
 
 /* ---- tasks.bpf.c, passed.h ---- */

@@ -149,6 +149,12 @@ void sim_wire(struct sim_sock *k, uint8_t what, const struct st_ids *ids);
 /* The next request on k is its call. */
 void sim_task_calls(struct sim_sock *k, uint64_t task);
 /*
+ * What bpf/pool.h tells of a thread that waits in futex(2) at addr (ST_REC_WAIT); what: enum
+ * st_wait_what, by: who woke it, name: its own or NULL.
+ */
+void sim_wait(struct sim *s, uint8_t what, uint32_t tgid, uint32_t tid, uint32_t by, uint64_t addr,
+	      uint16_t flags, const char *name);
+/*
  * What k is about to send lies where `from` received it (ST_REC_PASSED), `back` bytes before the end
  * of what that one has received.
  */

@@ -359,6 +359,7 @@ int st_core__feed(struct st_core *c, const struct st_rec *rec)
 		return 0;
 	case ST_REC_PASSED:
 	case ST_REC_TASK:
+	case ST_REC_WAIT:
 		st_lineage__tell(c, rec);
 		return 0;
 	case ST_REC_FORK:

@@ -35,6 +35,11 @@ struct st_core_ops {
 	 * several things at once is worth seeing (ST_F_WAITED, ST_F_WATCHED). Comes often.
 	 */
 	void (*watch_waits)(void *ctx);
+	/*
+	 * A thread that read no request made a call: who wakes whom in this process is worth telling
+	 * (ST_REC_WAIT). Once a process.
+	 */
+	void (*watch_pool)(void *ctx, uint32_t tgid);
 	/* EXEC and EXIT records. */
 	void (*process)(void *ctx, const struct st_rec *rec);
 };

@@ -100,22 +100,28 @@ void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up)
 	st_kin__add(call, up, ST_KIN_THREAD);
 }
 
+struct st_xchg *st_ev_thread__only(struct st_core *c, const struct st_thread *t)
+{
+	struct st_xchg *up = t && !t->task ? t->in_hand : NULL;
+
+	if (!up || !has_only(t, up))
+		return NULL;
+	if (is_alone(up))
+		return up;
+	if (c->cfg.ops.watch_waits)
+		c->cfg.ops.watch_waits(c->cfg.ctx);
+	return NULL;
+}
+
 static void call_by(struct st_core *c, const struct st_thread *t, struct st_xchg *x)
 {
-	struct st_xchg *up = t->in_hand;
-
 	enum st_program program = st_proc__program(c, x->lin.proc);
 
 	/* What is a task's, and what a proxy does, is for their own rungs to say. */
-	if (!up || t->task || program == ST_PROGRAM_TASKS || program == ST_PROGRAM_PROXY ||
-	    !has_only(t, up) || up->tgid != x->tgid)
+	if (!t->in_hand || program == ST_PROGRAM_TASKS || program == ST_PROGRAM_PROXY ||
+	    t->in_hand->tgid != x->tgid)
 		return;
-	if (!is_alone(up)) {
-		if (c->cfg.ops.watch_waits)
-			c->cfg.ops.watch_waits(c->cfg.ctx);
-		return;
-	}
-	st_ev_thread__guess(x, up);
+	st_ev_thread__guess(x, st_ev_thread__only(c, t));
 }
 
 static void opened(struct st_core *c, struct st_xchg *x, const struct st_event_of *e)

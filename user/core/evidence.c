@@ -5,8 +5,8 @@ const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT] = {
 	[ST_ROW_SEQ] = &st_ev_seq,	 [ST_ROW_OPTION] = &st_ev_option,
 	[ST_ROW_HEADER] = &st_ev_header, [ST_ROW_REQUEST_ID] = &st_ev_request_id,
 	[ST_ROW_TASK] = &st_ev_task,	 [ST_ROW_SCOPE] = &st_ev_scope,
-	[ST_ROW_THREAD] = &st_ev_thread, [ST_ROW_GROUP] = &st_ev_group,
-	[ST_ROW_ECHO] = &st_ev_echo,
+	[ST_ROW_POOL] = &st_ev_pool,	 [ST_ROW_THREAD] = &st_ev_thread,
+	[ST_ROW_GROUP] = &st_ev_group,	 [ST_ROW_ECHO] = &st_ev_echo,
 };
 
 struct st_str st_evidence__name(uint8_t evidence)

@@ -18,6 +18,7 @@ enum st_rung_row {
 	ST_ROW_REQUEST_ID,
 	ST_ROW_TASK,
 	ST_ROW_SCOPE,
+	ST_ROW_POOL, /* asks what the next one has in hand */
 	ST_ROW_THREAD,
 	ST_ROW_GROUP,
 	ST_ROW_ECHO,
@@ -48,7 +49,8 @@ struct st_evidence_ops {
 	void (*opened)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
 	/* Its final response has begun. */
 	void (*answered)(struct st_core *c, struct st_xchg *x, const struct st_event_of *e);
-	/* A record that is a rung's own (ST_REC_PASSED, ST_REC_TASK, ST_REC_WIRE). */
+	/* A record that is a rung's own (ST_REC_PASSED, ST_REC_TASK, ST_REC_WAIT,
+	 * ST_REC_WIRE). */
 	void (*told)(struct st_core *c, const struct st_rec *rec);
 	/* All requests that were in hand when this call was made are answered: the last chance. */
 	void (*settled)(struct st_core *c, struct st_xchg *x);
@@ -67,7 +69,7 @@ static inline void st_rung__knows(struct st_xchg *x, enum st_rung_row row)
 extern const struct st_evidence_ops *const st_evidence_rungs[ST_ROW_CNT];
 
 extern const struct st_evidence_ops st_ev_seq, st_ev_option, st_ev_header, st_ev_request_id,
-	st_ev_task, st_ev_scope, st_ev_thread, st_ev_group, st_ev_echo;
+	st_ev_task, st_ev_scope, st_ev_pool, st_ev_thread, st_ev_group, st_ev_echo;
 
 /* What a proxy's responses and answers began with; ev_echo.c. NULL is safe. */
 struct st_echoes;
@@ -75,5 +77,7 @@ void st_echoes__free(struct st_core *c, struct st_echoes *all);
 
 /* The call seems to be made for that request; the thread that read it tells when it answers. */
 void st_ev_thread__guess(struct st_xchg *call, struct st_xchg *up);
+/* The request that the thread has alone in hand, doing nothing else; NULL: none, or not sure. */
+struct st_xchg *st_ev_thread__only(struct st_core *c, const struct st_thread *t);
 
 #endif

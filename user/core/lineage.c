@@ -432,7 +432,8 @@ uint64_t st_lineage__due(const struct st_core *c)
 static bool is_promising(struct st_xchg *x)
 {
 	x = undecided(x);
-	return st_kin__up(x, ST_KIN_THREAD) || st_kin__up(x, ST_KIN_TASK);
+	return st_kin__up(x, ST_KIN_THREAD) || st_kin__up(x, ST_KIN_TASK) ||
+	       st_kin__up(x, ST_KIN_POOL);
 }
 
 bool st_lineage__tick(struct st_core *c, uint64_t now_ns)

@@ -5,6 +5,7 @@
 
 #include "core/conn.h"
 #include "core/evidence.h"
+#include "core/pool.h"
 #include "spantap/keys.h"
 
 static uint32_t hash(uint32_t id)
@@ -23,6 +24,7 @@ static void free_proc(struct st_core *c, struct st_proc *p)
 	*at = p->next;
 	c->procs.proc_cnt--;
 	st_echoes__free(c, p->echoes);
+	st_pool__free(p->pool);
 	free(p);
 }
 
@@ -122,10 +124,13 @@ enum st_program st_proc__program(struct st_core *c, struct st_proc *p)
 	if (p->program != ST_PROGRAM_ASK)
 		return p->program;
 	p->program = ST_PROGRAM_ANY;
+	p->may_pool = true;
 	r = c->cfg.ops.resource(c->cfg.ctx, p->tgid, c->now_ns);
 	for (uint16_t i = 0; r && i < r->attr_cnt; i++) {
 		if (r->attrs[i].key == ST_KEY(process_runtime_name))
 			p->program = program_of(r->attrs[i].s, p->program);
+		if (r->attrs[i].key == ST_KEY(process_runtime_name))
+			p->may_pool = st_str_eq(r->attrs[i].s, ST_STR("java"));
 		if (r->attrs[i].key != ST_KEY(process_executable_name))
 			continue;
 		p->keeps_place = st_str_eq(r->attrs[i].s, ST_STR("nginx"));

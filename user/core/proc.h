@@ -22,14 +22,17 @@ struct st_proc {
 	struct st_xlist pending;  /* CLIENT, not placed, the same */
 	struct st_echoes *echoes; /* echo: of a proxy, owned */
 	bool gone;
-	uint8_t asked;	   /* st_core_ops.calls was, so often, */
-	uint64_t asked_ns; /* last then */
-	uint8_t program;   /* enum st_program */
-	bool keeps_place;  /* group: what it passes on stays in the request's own memory */
-	uint32_t handed;   /* thread: requests left by who read them and answered by others, */
-	uint32_t kept;	   /* thread: and by themselves, later */
-	bool differed;	   /* scope: the two words about a call did, once */
-	uint32_t agreed;   /* scope: how often they agreed */
+	uint8_t asked;	      /* st_core_ops.calls was, so often, */
+	uint64_t asked_ns;    /* last then */
+	uint8_t program;      /* enum st_program */
+	bool keeps_place;     /* group: what it passes on stays in the request's own memory */
+	uint32_t handed;      /* thread: requests left by who read them and answered by others, */
+	uint32_t kept;	      /* thread: and by themselves, later */
+	struct st_pool *pool; /* pool: its threads' waits, owned; NULL: not watched */
+	bool pool_asked;      /* pool: st_core_ops.watch_pool was */
+	bool may_pool;	      /* pool: its threads hand work on by futex(2) */
+	bool differed;	      /* scope: the two words about a call did, once */
+	uint32_t agreed;      /* scope: how often they agreed */
 };
 
 /* What is known of the program that a process runs. */

@@ -33,6 +33,7 @@ const struct st_hook st_hooks[] = {
 	{ST_NEED_PROC, ST_RUNG_TRACEPOINTS, {"tp_fork", "tp_exec", "tp_exit"}, false},
 	{ST_NEED_URING, ST_RUNG_TRACEPOINTS, {"tp_uring_submit", "tp_uring_woken"}, false},
 	{ST_NEED_WAITS, ST_RUNG_TRACEPOINTS, {"tp_switch"}, false},
+	{ST_NEED_POOLS, ST_RUNG_TRACEPOINTS, {"tp_sleep", "tp_waking"}, false},
 	{ST_NEED_UNIX_OLD, ST_RUNG_TRACEPOINTS, {"unix_old"}, false},
 	/* An iterator, run by st_tracer__walk_sockets. */
 	{ST_NEED_UNIX_END, ST_RUNG_TRACEPOINTS, {"alive"}, false},
@@ -50,18 +51,19 @@ static const char *const rungs[ST_RUNG_CNT] = {
 
 static const struct {
 	const char *name;
-	bool optional;
+	bool optional, on_demand;
 } needs[ST_NEED_CNT] = {
-	[ST_NEED_SEND] = {"TCP send", false},
-	[ST_NEED_SEND_END] = {"TCP send result", false},
-	[ST_NEED_RECV] = {"TCP receive", false},
-	[ST_NEED_STATE] = {"TCP connect and close", false},
-	[ST_NEED_UNIX] = {"Unix sockets", true},
-	[ST_NEED_PROC] = {"process events", true},
-	[ST_NEED_UNIX_END] = {"Unix sockets' end", true},
-	[ST_NEED_URING] = {"io_uring receives", true},
-	[ST_NEED_WAITS] = {"threads' waits", true},
-	[ST_NEED_UNIX_OLD] = {"Unix sockets' two ends", true},
+	[ST_NEED_SEND] = {"TCP send", false, false},
+	[ST_NEED_SEND_END] = {"TCP send result", false, false},
+	[ST_NEED_RECV] = {"TCP receive", false, false},
+	[ST_NEED_STATE] = {"TCP connect and close", false, false},
+	[ST_NEED_UNIX] = {"Unix sockets", true, false},
+	[ST_NEED_PROC] = {"process events", true, false},
+	[ST_NEED_UNIX_END] = {"Unix sockets' end", true, false},
+	[ST_NEED_URING] = {"io_uring receives", true, false},
+	[ST_NEED_WAITS] = {"threads' waits", true, true},
+	[ST_NEED_POOLS] = {"pools' wake-ups", true, true},
+	[ST_NEED_UNIX_OLD] = {"Unix sockets' two ends", true, false},
 };
 
 const char *st_rung__name(enum st_rung rung)
@@ -85,4 +87,9 @@ const char *st_need__name(enum st_need need)
 bool st_need__optional(enum st_need need)
 {
 	return needs[need].optional;
+}
+
+bool st_need__on_demand(enum st_need need)
+{
+	return needs[need].on_demand;
 }

@@ -26,9 +26,9 @@ enum st_need {
 	ST_NEED_PROC = 5,     /* fork, exec, exit */
 	ST_NEED_UNIX_END = 6, /* which Unix sockets are gone */
 	ST_NEED_URING = 7,    /* io_uring's receives: which request it is */
-	ST_NEED_WAITS = 8,
-	/* which threads wait for several things; attached on demand */ ST_NEED_UNIX_OLD =
-		9, /* which Unix sockets are older than the tracer */
+	ST_NEED_WAITS = 8,    /* which threads wait for several things; attached on demand */
+	ST_NEED_UNIX_OLD = 9, /* which Unix sockets are older than the tracer */
+	ST_NEED_POOLS = 10,   /* which thread wakes which; attached on demand */
 	ST_NEED_CNT
 };
 
@@ -49,5 +49,7 @@ int st_rung__by_name(const char *name);
 const char *st_need__name(enum st_need need);
 /* Does tracing make sense without it? */
 bool st_need__optional(enum st_need need);
+/* Is it attached by st_plan__attach alone? */
+bool st_need__on_demand(enum st_need need);
 
 #endif

@@ -299,8 +299,8 @@ static int attach_chosen(struct st_plan *p)
 		const struct st_hook *h = hook_of(p, n);
 		char why[96] = "";
 
-		if (n == ST_NEED_WAITS)
-			continue; /* on demand */
+		if (st_need__on_demand((enum st_need)n))
+			continue;
 		ok = 0;
 		for (int i = 0; h && i < 4 && h->progs[i]; i++) {
 			if (linked(p, done, done_cnt, h->progs[i])) {

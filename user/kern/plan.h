@@ -26,7 +26,7 @@ struct st_plan_ops {
 int st_plan__run(const struct st_bpf_config *cfg, int rung, const struct st_plan_ops *ops,
 		 void *ctx, struct st_plan **out);
 void st_plan__free(struct st_plan *p);
-/* Attaches what serves a need on demand (ST_NEED_WAITS). 0 or -errno. */
+/* Attaches what serves a need on demand (st_need__on_demand). 0 or -errno. */
 int st_plan__attach(struct st_plan *p, enum st_need need);
 /* Takes every link away. */
 void st_plan__detach(struct st_plan *p);

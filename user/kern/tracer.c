@@ -34,6 +34,7 @@ struct st_tracer {
 	struct st_slot *slots;
 	uint64_t *procs;
 	uint64_t *marks;
+	bool watches_pools;
 	size_t ctl_sz, slots_sz, procs_sz;
 	uint32_t max_conns, ring_sz, proc_words;
 	uint32_t propagates;
@@ -336,6 +337,17 @@ int st_tracer__watch_waits(struct st_tracer *t)
 	if (!err)
 		__atomic_store_n(&t->ctl->watch_waits, 1, __ATOMIC_RELEASE);
 	return err;
+}
+
+int st_tracer__watch_pool(struct st_tracer *t, uint32_t tgid)
+{
+	int err = t->watches_pools ? 0 : st_plan__attach(t->plan, ST_NEED_POOLS);
+
+	if (err)
+		return err;
+	t->watches_pools = true;
+	st_tracer__mark(t, tgid, ST_MARK_POOL);
+	return 0;
 }
 
 const struct st_tracer_need *st_tracer__need(const struct st_tracer *t, enum st_need need)

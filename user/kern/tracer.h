@@ -68,6 +68,13 @@ int st_tracer__map(const struct st_tracer *t, const char *name);
 int st_tracer__watch_waits(struct st_tracer *t);
 
 /*
+ * From now on it is told which threads of this process wait in futex(2), and who wakes them
+ * (ST_REC_WAIT), until it ends. With the first process every switch and every wake-up of the node pays
+ * for it, some 50 instructions. 0 or -errno.
+ */
+int st_tracer__watch_pool(struct st_tracer *t, uint32_t tgid);
+
+/*
  * Sets a mark (ST_MARK_*) of a process until it ends. ST_MARK_PROXY: what it receives is followed to
  * where it sends it (ST_REC_PASSED).
  */

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * pools PORT BACKEND: a thread for each connection and a pool of eight workers (std::queue, condition_variable).
+ * pools PORT BACKEND [WORKERS]: a thread for each connection and a pool of eight workers or so many (std::queue,
+ * condition_variable).
  * Modes: future (a worker calls, the handler waits for its future); fan (two of them); two (one worker, two calls);
  * worker (it calls and answers); same (the handler's own thread calls); none; lock (as future, both pass an application's
  * mutex on the way); idle (as future, without a call); reply (a worker answers, without a call); after (not waited for).
+ * To mislead: latch (as fan, but waited for together); bare (the same, one of them without a call); turns (not waited for; it
+ * calls under a lock of a condition variable that the handler takes twice meanwhile).
  */
 #include "http.h"
 #include <condition_variable>
@@ -54,6 +57,43 @@ static std::future<void> submit(std::function<void()> job)
 	return done->get_future();
 }
 
+static void together(std::function<void()> one, std::function<void()> other)
+{
+	struct latch {
+		std::mutex mutex;
+		std::condition_variable zero;
+		int left = 2;
+	};
+	auto l = std::make_shared<latch>();
+
+	for (auto &job : {one, other})
+		put([=] {
+			job();
+			std::lock_guard<std::mutex> lock(l->mutex);
+			if (!--l->left)
+				l->zero.notify_one();
+		});
+	std::unique_lock<std::mutex> lock(l->mutex);
+	l->zero.wait(lock, [&] { return !l->left; });
+}
+
+/* A lock whose waiters sleep as a queue's do. */
+static std::mutex turn_mutex;
+static std::condition_variable turn_free;
+static bool turn_taken;
+
+static void in_turn(const std::function<void()> &job)
+{
+	std::unique_lock<std::mutex> lock(turn_mutex);
+	turn_free.wait(lock, [] { return !turn_taken; });
+	turn_taken = true;
+	lock.unlock();
+	job();
+	lock.lock();
+	turn_taken = false;
+	turn_free.notify_one();
+}
+
 static void pass_lock()
 {
 	std::lock_guard<std::mutex> lock(app_mutex);
@@ -84,6 +124,14 @@ static bool handle(const request &req)
 		});
 		pass_lock();
 		done.get();
+	} else if (mode == "latch") {
+		together([=] { call(backend, &req, 0); }, [=] { call(backend, &req, 1); });
+	} else if (mode == "bare") {
+		together([=] { call(backend, &req, 0); }, [] {});
+	} else if (mode == "turns") {
+		put([=] { in_turn([=] { call(backend, &req, 0); }); });
+		in_turn([] { usleep(1000); });
+		in_turn([] { usleep(1000); });
 	} else if (mode == "same") {
 		call(backend, &req, 0);
 	} else if (mode == "idle") {
@@ -130,11 +178,11 @@ int main(int argc, char **argv)
 {
 	int listener, fd;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	backend = atoi(argv[2]);
 	listener = listen_on(atoi(argv[1]));
-	for (int i = 0; i < 8; i++)
+	for (int i = argc > 3 ? atoi(argv[3]) : 8; i > 0; i--)
 		std::thread(work).detach();
 	while ((fd = accept_one(listener)) >= 0)
 		std::thread(serve, fd).detach();
