@@ -109,15 +109,15 @@ static __always_inline struct st_work *st_serve_release(struct st_serve *sv, __u
 }
 
 /* Its bytes are read by another one than before, or by the first. */
-static __always_inline void st_serve_take(struct st_serve *sv, const struct st_call *c,
-					  __u64 conn_id, const struct st_work_key *key)
+static __noinline int st_serve_take(struct st_serve *sv, const struct st_call *c, __u64 conn_id,
+				    const struct st_work_key *key)
 {
 	struct st_work *w;
 
 	st_serve_release(sv, conn_id);
 	w = key->id ? st_work_make(key) : NULL;
 	if (!w)
-		return;
+		return 0;
 	sv->reader = *key;
 	w->ids = sv->ids;
 	w->conn_id = conn_id;
@@ -126,6 +126,7 @@ static __always_inline void st_serve_take(struct st_serve *sv, const struct st_c
 	w->waited = 0;
 	w->before = st_marked(c->tid, ST_MARK_WAITED);
 	w->many |= ++w->cnt > 1;
+	return 0;
 }
 
 /* What came by option with the request that begins at this position. */
