@@ -156,7 +156,8 @@ static int attach(struct trace *t)
 	st_who__tracer_config(t->who, &tc);
 	/* Nobody wants spans: the kernel's histograms are enough. */
 	t->timing_only =
-		t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") && !t->cfg->record;
+		t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
+		!t->cfg->record && !t->cfg->propagate;
 	tc.timing_only = t->timing_only;
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)
@@ -428,7 +429,7 @@ static int propagate(struct trace *t)
 	};
 	int err;
 
-	if (!cfg->propagate || t->timing_only)
+	if (!cfg->propagate)
 		return 0;
 	if (cfg->propagate & ST_PROPAGATE_HEADER &&
 	    st_propagate__template(&cfg->propagators, &header)) {

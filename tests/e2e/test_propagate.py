@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_header_across_namespaces(name, netns, tracer, folder):
     assert not result.failures, "\n".join([result.line, *result.failures, *result.report.notes])
     assert result.report.joined[0] / sum(result.report.joined) >= 0.99, result.line
     assert re.search(r"back{(none:\d+ )?header:\d+}|back{header:\d+( none:\d+)?}", result.report.evidences), result.line
+
+
+@pytest.mark.limit(120)
+@pytest.mark.parametrize("ways", ("header", "option", "header,option"))
+def test_both_ends_on_one_host(ways, tracer, folder):
+    """What is put into a request is not counted as the caller's bytes: the sequence numbers still meet."""
+    result = bed.run(cases.BY_NAME["python_threads"], tracer, folder, "before", 300, extra=[f"--propagate={ways}"])
+    assert not result.failures, "\n".join([result.line, *result.failures, *result.report.notes])
+    assert "back{seq:300}" in result.report.evidences, result.line
 
 
 # ---- what is carried on ----
@@ -245,6 +255,20 @@ def test_tls(wire):
     counts = w.counts()
     assert counts["options sent"] == counts["options received"] >= 5
     assert "headers inserted" not in counts
+
+
+def test_tracers_are_killed(wire):
+    """... in the middle of a connection: it goes on as if they had never been."""
+    w = wire("--propagate=header,option")
+    w.play("one")
+    w.client.stdin.write("idle\n")
+    time.sleep(0.3)
+    w.tap.kill()
+    w.far.kill()
+    assert w.client.stdout.readline().strip() == "done"
+    w.count += 1
+    said, sent, came = w.play("kept")
+    assert said == "done" and came == sent
 
 
 def test_unread_bytes_are_told(wire):
