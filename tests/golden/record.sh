@@ -12,9 +12,9 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 PLACE=/srv/spantap
 
-# CASE[:REQUESTS]
+# CASE[+WAYS][:REQUESTS]; WAYS: of --propagate
 TRUTH=(c_threads c_pairs c_pipelined python_threads asyncio asyncio_pipelined aiohttp go go_pipelined node node_queued
-	nginx_keep nginx_held chain:8 header_same cpp_pools:50)
+	nginx_keep nginx_held chain:8 header_same cpp_pools:50 python_threads+option go+header)
 
 # The host without its name, id and place of the sources.
 hide() {
@@ -37,13 +37,15 @@ tests() {
 }
 
 cases() {
-	local arg name
+	local arg name ways
 
 	for arg; do
 		name=${arg%:*}
 		[ "$name" != "$arg" ] || arg=:40
+		ways=${name#"${name%%+*}"} name=${name%%+*}
 		# So few requests may be less than a rung needs to learn from: recall does not matter here.
-		timeout 120 tests/truth/run.py "$name" --requests "${arg##*:}" --clients 6 --record "$TMP/rec/$name.rec" || true
+		timeout 120 tests/truth/run.py "$name" --requests "${arg##*:}" --clients 6 --record "$TMP/rec/$name$ways.rec" \
+			${ways:+--propagate "${ways#+}"} || true
 	done
 }
 

@@ -60,9 +60,17 @@ check() {
 	fi
 }
 
-# truth NAME: the verdict on the spans that check left
+# truth NAME: the verdict on the spans that check left; NAME-0 and NAME-1 are of two tracers and judged together
 truth() {
 	local header=
+
+	case $1 in
+	*-0)
+		cp "$TMP/1" "$TMP/first"
+		return
+		;;
+	*-1) cat "$TMP/first" >>"$TMP/1" ;;
+	esac
 
 	[[ $1 != truth/header-* ]] || header=${1#truth/header-}
 	if ../truth/check.py "$TMP/1" ${header:+"$header"} >"$TMP/verdict" 2>&1; then

@@ -6,7 +6,8 @@
            [--keep DIR] [--record FILE] [--python FILE] [--propagate WAYS] [--list]
 
 CASE may be a glob (`python*`); without any, all run. --keep DIR: what each run wrote, spans.json first of all, stays
-in DIR/CASE-ATTACH; the last one's where runs are repeated. --record FILE: the tracer's raw records, of the last run.
+in DIR/CASE-ATTACH; the last one's where runs are repeated. --record FILE: the tracer's raw records, of the last run; of two tracers with
+-0 and -1 in its name.
 --propagate WAYS: two tracers that know nothing of each other, each with every other service, and --propagate=WAYS.
 --python FILE: the interpreter of the apps written in Python; aiohttp and fastapi need their packages in it."""
 
@@ -51,12 +52,13 @@ def run_one(case, attach, options, folder):
     taps = []
 
     def tracer(*args):
+        if options.record:
+            file = options.record.resolve()
+            args += ("--record", file.with_stem(f"{file.stem}-{len(taps)}") if options.propagate else file)
         taps.append(spantap.Spantap(options.spantap.resolve(), args, folder))
         return taps[-1].attached()
 
-    extra = ["--record", options.record.resolve()] if options.record else []
-    if options.propagate:
-        extra.append(f"--propagate={options.propagate}")
+    extra = [f"--propagate={options.propagate}"] if options.propagate else []
     try:
         result = bed.run(case, tracer, folder, attach, options.requests, options.clients, extra,
                          apart=bool(options.propagate))
