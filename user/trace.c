@@ -155,9 +155,8 @@ static int attach(struct trace *t)
 		tc.rung = st_rung__by_name(t->cfg->rung);
 	st_who__tracer_config(t->who, &tc);
 	/* Nobody wants spans: the kernel's histograms are enough. */
-	t->timing_only =
-		t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
-		!t->cfg->record && !t->cfg->propagate;
+	t->timing_only = t->cfg->output_cnt == 1 && !strcmp(t->cfg->outputs[0], "none") &&
+			 !t->cfg->record && !t->cfg->propagate;
 	tc.timing_only = t->timing_only;
 	err = st_tracer__open(&tc, &t->tracer);
 	if (err)

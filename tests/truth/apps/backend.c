@@ -29,7 +29,10 @@ static void answer_in_parts(const struct request *req, int fd, unsigned int *see
 static void *serve(void *arg)
 {
 	struct reader in = {.fd = (int)(long)arg};
-	unsigned int seed = (unsigned int)in.fd * 2654435761u + (unsigned int)time(NULL);
+	/* Descriptors come again: connections of one second must not all be answered alike. */
+	static unsigned int served;
+	unsigned int seed =
+		__sync_add_and_fetch(&served, 1) * 2654435761u + (unsigned int)time(NULL);
 	struct request req;
 	int first = 1;
 
