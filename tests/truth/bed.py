@@ -54,7 +54,7 @@ class Taps:
     each other are each other's neighbours in the list of them, so that every other one belongs to the same."""
 
     def __init__(self, tracer, folder, pids, extra, apart):
-        hosts = [pids[0::2], pids[1::2]] if apart else [pids]
+        hosts = [host for host in (pids[0::2], pids[1::2]) if host] if apart else [pids]
         self.taps = [tracer("-p", ",".join(map(str, host)), "-o", f"file:{folder}/spans{k}.json", *extra)
                      for k, host in enumerate(hosts)]
 
