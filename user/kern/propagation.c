@@ -150,11 +150,11 @@ static int attach_header(struct st_propagation *p, const struct st_wire_header *
 	}
 	h.once = trial != ST_SOCKET_SOUND;
 	if (trial == ST_SOCKET_NO_FIONREAD)
-		st_info("--propagate=header: this kernel hides unread bytes of such sockets "
-			"(FIONREAD): but for Go and Node.js the first request of each connection "
-			"has the header%s",
-			p->ways & ST_PROPAGATE_OPTION ? "; all have the option"
-						      : "; option is for all");
+		st_info("--propagate=header: only Go and Node.js send it with every request here, others "
+			"with the first one of a connection: this kernel hides unread bytes of such "
+			"sockets (FIONREAD)%s",
+			p->ways & ST_PROPAGATE_OPTION ? "; the option goes with all"
+						      : "; add option for all of them");
 	return bpf_map_update_elem(map_fd(p, "wire_header"), &zero, &h, BPF_ANY) ? -errno : 0;
 }
 
